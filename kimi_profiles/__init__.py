@@ -1,0 +1,1 @@
+"""Provider profiles for Claude Code."""
