@@ -1,0 +1,47 @@
+"""Where a value stands in a document: a JSON Pointer, and for a member of a list also the member."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Address", "join_pointer", "split_pointer"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """One thing that can be owned, changed and given back.
+
+    Attributes:
+        pointer: JSON Pointer. Every step is an object key; lists are never entered by index, because an
+            index means something else as soon as anybody edits the list.
+        member: ``None`` for the value at ``pointer``. Else ``pointer`` names a list and this is the JSON
+            text of one member, which is either in the list or not.
+
+    Source:
+        RFC 6901 §3 and §4.
+    """
+
+    pointer: str
+    member: str | None = None
+
+    def __str__(self) -> str:
+        return self.pointer if self.member is None else f"{self.pointer}[]"
+
+
+def split_pointer(pointer: str) -> tuple[str, ...]:
+    """The keys of ``pointer``, unescaped; ``""`` is the whole document and gives ``()``.
+
+    Raises:
+        ValueError: ``pointer`` is neither empty nor begins with ``/``.
+    """
+    if not pointer:
+        return ()
+    if not pointer.startswith("/"):
+        msg = f"not a JSON Pointer: {pointer!r}"
+        raise ValueError(msg)
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/"))
+
+
+def join_pointer(*keys: str) -> str:
+    """The JSON Pointer that leads through ``keys``."""
+    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
