@@ -7,6 +7,7 @@ secret; a caller that quotes a file quotes only keys, never values.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import ClassVar
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "LockTimeoutError",
     "NotFoundError",
     "NotPermittedError",
+    "Notice",
     "ProfileInvalidError",
     "ProfileNotFoundError",
     "ProfilesError",
@@ -26,6 +28,7 @@ __all__ = [
     "TargetTrackedError",
     "TokenUnavailableError",
     "UsageError",
+    "WriteFailedError",
 ]
 
 
@@ -102,6 +105,12 @@ class DurabilityUnconfirmedError(ProfilesError, OSError):
     exit_code = 5
 
 
+class WriteFailedError(ProfilesError, OSError):
+    """The disk is full or failed; the old bytes are in place."""
+
+    name = "write-failed"
+
+
 class NotFoundError(ProfilesError):
     """A file that was named does not exist."""
 
@@ -152,9 +161,14 @@ class InvalidError(ProfilesError, ValueError):
 
 
 class ProfileInvalidError(InvalidError):
-    """The TOML file, or one profile in it, is wrong."""
+    """The TOML file, or one profile in it, is wrong.
+
+    Attributes:
+        where: The keys that lead to the fault, while its line is not yet known; empty if none do.
+    """
 
     name = "profile-invalid"
+    where: tuple[str, ...] = ()
 
 
 class EndpointError(ProfileInvalidError):
@@ -197,3 +211,22 @@ class InterruptedRunError(ProfilesError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.signal_number,)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something worth knowing that stops nothing.
+
+    Attributes:
+        name: Stable identifier for scripts.
+        message: One sentence, without secret.
+        hint: What to do about it, or ``None``.
+    """
+
+    name: str
+    message: str
+    hint: str | None = None
+
+    def to_json(self) -> dict[str, str | None]:
+        """As in the ``warnings`` of every ``--json`` answer."""
+        return {"name": self.name, "message": self.message, "hint": self.hint}

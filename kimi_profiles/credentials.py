@@ -1,0 +1,155 @@
+"""Follow a token reference to the token: environment, file, command or keyring."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kimi_profiles.errors import Notice, TokenUnavailableError
+from kimi_profiles.files import read_file
+from kimi_profiles.secrets import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kimi_profiles.profile import Profile, TokenRef
+
+__all__ = ["read_token", "token_notices"]
+
+_MAX_FILE_BYTES = 64 << 10
+_COMMAND_TIMEOUT_S = 60.0
+
+
+def read_token(
+    profile: Profile,
+    *,
+    env: Mapping[str, str] | None = None,
+    home: Path | None = None,
+    folder: Path | None = None,
+) -> Secret:
+    """The token of ``profile``.
+
+    Args:
+        profile: Its ``token`` says where to look.
+        env: The process environment; ``os.environ`` if left out.
+        home: What ``~`` means in the path of a token file; the user's home if left out.
+        folder: What a relative path of a token file is relative to: the folder of the profiles file.
+
+    Raises:
+        TokenUnavailableError: The reference leads nowhere. The message names the reference, never the token.
+    """
+    reference = profile.token
+    if reference is None:
+        raise TokenUnavailableError(
+            f"profile {profile.name} does not say where its token is",
+            hint='set auth.token, for example to { env = "MY_API_KEY" }',
+        )
+    if reference.kind == "fixed":
+        return Secret(reference.value)
+    if reference.kind == "env":
+        return _from_env(reference.value, os.environ if env is None else env)
+    if reference.kind == "file":
+        return _from_file(_token_file(reference, home=home, folder=folder))
+    if reference.kind == "command":
+        return _from_command(reference.arguments)
+    return _from_keyring(reference.value, reference.arguments[0] if reference.arguments else None)
+
+
+def token_notices(profile: Profile, *, home: Path | None = None, folder: Path | None = None) -> list[Notice]:
+    """What is odd about where the token is kept: a file that others can read."""
+    if profile.token is None or profile.token.kind != "file" or os.name == "nt":
+        return []
+    path = _token_file(profile.token, home=home, folder=folder)
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return []
+    if not mode & (stat.S_IRGRP | stat.S_IROTH):
+        return []
+    message = f"the token file {path} can be read by others (mode {mode:04o})"
+    return [Notice("token-file-readable", message, f"chmod 600 {path}")]
+
+
+def _from_env(name: str, env: Mapping[str, str]) -> Secret:
+    value = env.get(name, "").strip()
+    if not value:
+        how = f"$env:{name} = '…'" if os.name == "nt" else f"export {name}=…"
+        state = "empty" if name in env else "not set"
+        raise TokenUnavailableError(
+            f"the variable {name} is {state}", hint=f"{how} in the shell that runs this, then try again"
+        )
+    return Secret(value, source=f"the value of {name}")
+
+
+def _token_file(reference: TokenRef, *, home: Path | None, folder: Path | None) -> Path:
+    text = reference.value
+    if text == "~" or text.startswith(("~/", "~\\")):
+        return (home or Path.home()) / text[2:]
+    return (folder or Path()) / text
+
+
+def _from_file(path: Path) -> Secret:
+    data = read_file(path, limit_bytes=_MAX_FILE_BYTES)
+    if data is None:
+        raise TokenUnavailableError("there is no such token file", path=path)
+    try:
+        return Secret(data.decode("utf-8-sig").strip(), source="the content of the token file")
+    except UnicodeDecodeError:
+        raise TokenUnavailableError("the token file is not UTF-8", path=path) from None
+    except TokenUnavailableError as error:
+        raise error.at(path) from None
+
+
+def _from_command(command: tuple[str, ...]) -> Secret:
+    """Run the command without a shell; its standard error goes to ours, so that it can ask for a password."""
+    program = command[0]
+    stdin = None if sys.stdin is not None and sys.stdin.isatty() else subprocess.DEVNULL
+    try:
+        run = subprocess.run(
+            command, stdin=stdin, stdout=subprocess.PIPE, timeout=_COMMAND_TIMEOUT_S, check=False
+        )
+    except FileNotFoundError:
+        raise TokenUnavailableError(f"the token command {program!a} is not installed") from None
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise TokenUnavailableError(f"the token command {program!a} cannot be started: {reason}") from None
+    except subprocess.TimeoutExpired:
+        raise TokenUnavailableError(
+            f"the token command {program!a} did not answer in {_COMMAND_TIMEOUT_S:.0f} s"
+        ) from None
+    if run.returncode != 0:
+        raise TokenUnavailableError(
+            f"the token command {program!a} failed with exit status {run.returncode}",
+            hint="run it by itself in a terminal and see what it says",
+        )
+    return Secret(
+        run.stdout.decode("utf-8", "replace").strip(), source=f"the output of the token command {program!a}"
+    )
+
+
+def _from_keyring(service: str, username: str | None) -> Secret:
+    try:
+        import keyring
+        import keyring.errors
+    except ImportError:
+        raise TokenUnavailableError(
+            "the keyring package is not installed", hint="pip install 'kimi-profiles[keyring]'"
+        ) from None
+    try:
+        credential = keyring.get_credential(service, username)
+    except keyring.errors.KeyringError as error:
+        raise TokenUnavailableError(
+            f"the keyring cannot be used: {type(error).__name__}",
+            hint="unlock it, or choose another kind of token reference",
+        ) from None
+    if credential is None or not credential.password:
+        who = f" for {username!a}" if username else ""
+        raise TokenUnavailableError(
+            f"the keyring has no entry {service!a}{who}",
+            hint=f"keyring set {service} {username or 'USERNAME'}",
+        )
+    return Secret(credential.password.strip(), source=f"the keyring entry {service!a}")

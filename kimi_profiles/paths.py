@@ -1,0 +1,148 @@
+"""Where every file lives: ours, and Claude Code's for each scope. Nothing here is created or written."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from kimi_profiles.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Places", "Scope", "ScopeName", "find_places", "find_scope"]
+
+_APP = "kimi-profiles"
+
+ScopeName = Literal["user", "project", "local", "path"]
+
+# Below a home that is named explicitly: (config, state, cache). platformdirs knows only the home of the
+# user who runs us, and reads variables (XDG_…) that speak of that user, not of the home that was named.
+_BELOW_HOME = {
+    "linux": (".config", ".local/state", ".cache"),
+    "darwin": ("Library/Application Support", "Library/Application Support", "Library/Caches"),
+    "win32": ("AppData/Local", "AppData/Local", "AppData/Local"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The folders of one user.
+
+    Attributes:
+        home: What ``~`` means.
+        config: Holds ``profiles.toml``.
+        state: Holds the ledger, the lock and the backups; mode 0700.
+        cache: May be deleted at any time.
+        claude: Claude Code's configuration folder.
+        claude_json: Claude Code's state file: ``~/.claude.json`` unless one of its rules says otherwise.
+    """
+
+    home: Path
+    config: Path
+    state: Path
+    cache: Path
+    claude: Path
+    claude_json: Path
+
+    @property
+    def store(self) -> Path:
+        """The TOML file with the profiles."""
+        return self.config / "profiles.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The files that one ``apply`` is about.
+
+    Attributes:
+        name: ``path`` for a settings file that was named by itself.
+        settings: The settings file.
+        claude_json: Claude Code's state file, or ``None`` where it is to be left alone.
+        lower: Settings files that Claude Code reads with less precedence, strongest first.
+    """
+
+    name: ScopeName
+    settings: Path
+    claude_json: Path | None
+    lower: tuple[Path, ...]
+
+
+def find_places(
+    env: Mapping[str, str] | None = None, *, home: Path | None = None, platform: str = sys.platform
+) -> Places:
+    """The folders of the user, or of ``home`` if it is given.
+
+    Args:
+        env: The process environment; ``os.environ`` if left out. Of it only ``CLAUDE_CONFIG_DIR`` is read
+            here: it moves all of Claude Code's files; an empty one moves its settings to the working
+            directory and leaves the rest at home. A ``home`` that is given makes it count for nothing.
+        home: The home of another user, or a throw-away one.
+        platform: As ``sys.platform``.
+
+    Source:
+        Measured on Claude Code 2.1.39 and 2.1.329, docs/claude-code.md "Folders".
+    """
+    env = os.environ if env is None else env
+    if home is None:
+        home = Path.home()
+        config, state, cache = _own_folders()
+        override = env.get("CLAUDE_CONFIG_DIR")
+    else:
+        home = _absolute(home)
+        parts = _BELOW_HOME.get(platform, _BELOW_HOME["linux"])
+        config, state, cache = (home / part / _APP for part in parts)
+        override = None
+    claude = home / ".claude" if override is None else _absolute(Path(override))
+    legacy = claude / ".config.json"
+    state_file = (
+        legacy if legacy.is_file() else (_absolute(Path(override)) if override else home) / ".claude.json"
+    )
+    if state == config:
+        state /= "state"
+    if cache == config:
+        cache /= "cache"
+    return Places(home, config, state, cache, claude, state_file)
+
+
+def find_scope(
+    name: str, places: Places, *, project: Path | None = None, settings: Path | None = None
+) -> Scope:
+    """The files of a scope.
+
+    Args:
+        name: ``user``, ``project`` or ``local``; not looked at where ``settings`` is given.
+        places: From :func:`find_places`.
+        project: The project's folder for ``project`` and ``local``; the working directory if left out.
+        settings: Any settings file as the only target.
+
+    Raises:
+        UsageError: No scope of this name.
+    """
+    root = _absolute(project or Path())
+    user, shared = places.claude / "settings.json", root / ".claude" / "settings.json"
+    if settings is not None:
+        return Scope("path", _absolute(settings), None, (user,))
+    if name == "user":
+        return Scope("user", user, places.claude_json, ())
+    if name == "project":
+        return Scope("project", shared, places.claude_json, (user,))
+    if name == "local":
+        local = root / ".claude" / "settings.local.json"
+        return Scope("local", local, places.claude_json, (shared, user))
+    raise UsageError(f"no scope is called {name!r}", hint="choose user, project or local")
+
+
+def _own_folders() -> tuple[Path, Path, Path]:
+    from platformdirs import PlatformDirs
+
+    folders = PlatformDirs(_APP, appauthor=False)
+    return folders.user_config_path, folders.user_state_path, folders.user_cache_path
+
+
+def _absolute(path: Path) -> Path:
+    """Absolute without looking at links: a link's name stays the name under which we know the file."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps "..", resolve follows links

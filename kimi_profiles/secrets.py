@@ -1,0 +1,81 @@
+"""Secret values that cannot be printed by accident, and which values count as secret."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from typing import NoReturn
+
+from kimi_profiles.errors import TokenUnavailableError
+
+__all__ = ["Secret", "fingerprint", "is_secret_name"]
+
+_FINGERPRINT_DIGITS = 8
+_MAX_LENGTH = 8192
+_ALLOWED = re.compile(r"[\x21-\x7e]+")
+_SECRET_NAME = re.compile(
+    r"(^|_)(TOKEN|KEY|APIKEY|SECRET|PASSWORD|PASSWD|PWD|PASSPHRASE|CREDENTIALS?|AUTH|COOKIE|HEADERS)(_|$)",
+    re.IGNORECASE,
+)
+
+
+def fingerprint(value: str) -> str:
+    """The first 8 hexadecimal digits of the SHA-256 of ``value`` as UTF-8: enough to tell two keys apart."""
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:_FINGERPRINT_DIGITS]
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable of this name is expected to hold a secret (``…_TOKEN``, ``…_KEY``, ``…_SECRET``)."""
+    return _SECRET_NAME.search(name) is not None and not name.upper().endswith(("_TOKENS", "_KEY_PATH"))
+
+
+class Secret:
+    """A token. Only :meth:`reveal` gives it away; printing, logging, formatting and pickling do not.
+
+    Args:
+        value: 1 to 8192 printable ASCII characters without blanks: anything else could not travel in an HTTP
+            header, or would carry a second header with it.
+        source: Where it came from, in words, for the error.
+
+    Raises:
+        TokenUnavailableError: ``value`` is empty, too long, or holds another character.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str, *, source: str = "the token") -> None:
+        if not value:
+            raise TokenUnavailableError(f"{source} is empty")
+        if len(value) > _MAX_LENGTH:
+            raise TokenUnavailableError(f"{source} is longer than {_MAX_LENGTH} characters")
+        if _ALLOWED.fullmatch(value) is None:
+            raise TokenUnavailableError(
+                f"{source} holds a blank, a line end or a character outside ASCII",
+                hint="a token is one word; look for quotation marks or a second line that came with it",
+            )
+        self._value = value
+
+    def reveal(self) -> str:
+        """The token itself."""
+        return self._value
+
+    @property
+    def fingerprint(self) -> str:
+        """See :func:`fingerprint`."""
+        return fingerprint(self._value)
+
+    def __repr__(self) -> str:
+        return f"Secret({self.fingerprint})"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._value, other._value)
+
+    def __hash__(self) -> int:
+        return hash(("Secret", self._value))
+
+    def __reduce__(self) -> NoReturn:
+        msg = "a secret is not pickled"
+        raise TypeError(msg)

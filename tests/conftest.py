@@ -1,0 +1,89 @@
+"""Every test runs in a throw-away home and a clean environment; the header says how to repeat a run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOMES = {
+    "HOME": ".",
+    "USERPROFILE": ".",
+    "XDG_CONFIG_HOME": ".config",
+    "XDG_STATE_HOME": ".local/state",
+    "XDG_CACHE_HOME": ".cache",
+    "XDG_DATA_HOME": ".local/share",
+    "APPDATA": "AppData/Roaming",
+    "LOCALAPPDATA": "AppData/Local",
+}
+
+# What Claude Code, a provider or this program reads; what git tells its hooks of the real repository.
+REMOVED_PREFIXES = ("ANTHROPIC_", "CLAUDE", "MOONSHOT_", "KIMI_", "GIT_")
+REMOVED = {
+    # The way to the user's own keyring.
+    "DBUS_SESSION_BUS_ADDRESS",
+    "XDG_RUNTIME_DIR",
+    # What rich takes for the user's wish.
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "TTY_COMPATIBLE",
+    "TTY_INTERACTIVE",
+    "COLUMNS",
+    "LINES",
+}
+KEPT = {"KIMI_PROFILES_CI"}
+
+
+def isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    """Make ``home`` the home of everything that looks for one, and forget what the user has configured."""
+    for name in list(os.environ):
+        if name not in KEPT and (name in REMOVED or name.startswith(REMOVED_PREFIXES)):
+            monkeypatch.delenv(name)
+    for name, place in HOMES.items():
+        monkeypatch.setenv(name, str(home / place))
+    monkeypatch.setenv("TERM", "dumb")
+    # macOS and Windows find the user's keyring without any of the variables above.
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fixtures wider than one test see no real home either."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        isolate(monkeypatch, tmp_path_factory.mktemp("home"))
+        yield
+
+
+# A MonkeyPatch of its own: a test that calls `monkeypatch.undo()` must not get the real home back.
+@pytest.fixture(autouse=True)
+def isolated_environment(
+    isolated_session: None, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Path]:
+    """Each test starts in an empty home; gives its path."""
+    home = tmp_path_factory.mktemp("home")
+    random.seed(pytestconfig.getoption("hypothesis_seed"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        isolate(monkeypatch, home)
+        yield home
+
+
+# Before Hypothesis reads its option; the workers of pytest-xdist get the options of the main process.
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return [
+        f"python: {python}",
+        f"random seed: repeat with --hypothesis-seed={config.option.hypothesis_seed}",
+    ]
