@@ -1,1 +1,65 @@
-"""Provider profiles for Claude Code."""
+"""Provider profiles for Claude Code: merged into its JSON files and taken out again, byte for byte.
+
+>>> from kimi_profiles import ClaudeCode, ProfileStore
+>>> store = ProfileStore.open()
+>>> claude = ClaudeCode.user()
+>>> print(claude.plan(store["work"]))   # the difference; nothing is written
+>>> claude.apply(store["work"])
+>>> claude.unapply()
+
+Each public name is imported when it is first used, so importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kimi_profiles._version import __version__
+    from kimi_profiles.api import ClaudeCode, MergedText, Plan, Result, Status, merge_text, unmerge_text
+    from kimi_profiles.catalogue import read_catalogue
+    from kimi_profiles.errors import Notice, ProfilesError
+    from kimi_profiles.ledger import Record
+    from kimi_profiles.profile import Profile
+    from kimi_profiles.store import ProfileStore
+
+__all__ = [
+    "ClaudeCode",
+    "MergedText",
+    "Notice",
+    "Plan",
+    "Profile",
+    "ProfileStore",
+    "ProfilesError",
+    "Record",
+    "Result",
+    "Status",
+    "__version__",
+    "merge_text",
+    "read_catalogue",
+    "unmerge_text",
+]
+
+_HOME = {
+    "__version__": "_version",
+    "Notice": "errors",
+    "Profile": "profile",
+    "ProfileStore": "store",
+    "ProfilesError": "errors",
+    "Record": "ledger",
+    "read_catalogue": "catalogue",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f"{__name__}.{_HOME.get(name, 'api')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

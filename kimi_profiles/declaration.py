@@ -323,6 +323,7 @@ def _with_provider(name: str, table: ProfileTable, origins: dict[str, str], cata
             where, f"profile {name} has neither provider nor base_url", "see: kimi-profiles providers"
         )
     models = _models(table.models, provider, origins)
+    recommended = provider.env if provider else {}
     _note_provider(provider, table, origins)
     return Profile(
         name=name,
@@ -332,7 +333,8 @@ def _with_provider(name: str, table: ProfileTable, origins: dict[str, str], cata
         token=_token(table.auth.token, provider),
         models=models,
         context_tokens=table.context_tokens,
-        env={**(provider.env if provider else {}), **table.env},
+        env=table.env,
+        extras={key: value for key, value in recommended.items() if key not in table.env},
         settings=table.settings,
         pin_model=table.pin_model,
         onboarding=table.onboarding,
@@ -348,14 +350,15 @@ def _models(table: ModelsTable, provider: Provider | None, origins: dict[str, st
     offered = dict(provider.models) if provider and "default" not in named else {}
     models: dict[str, str] = {**offered, **named}
     default = models.get("default")
-    for tier in TIERS:
-        if tier in models or default is None:
-            continue
-        models[tier] = default
-        origins[f"models.{tier}"] = "models.default"
     for tier in models:
-        origins.setdefault(f"models.{tier}", f"provider {provider.id}" if provider else "models.default")
-    return models
+        if provider is not None:
+            origins.setdefault(f"models.{tier}", f"provider {provider.id}")
+    if default is None:
+        return models
+    for tier in TIERS:
+        if tier not in models:
+            origins[f"models.{tier}"] = "models.default"
+    return {tier: models.get(tier, default) for tier in ("default", *TIERS)}
 
 
 def _note_provider(provider: Provider | None, table: ProfileTable, origins: dict[str, str]) -> None:

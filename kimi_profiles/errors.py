@@ -47,7 +47,7 @@ class ProfilesError(Exception):
     """
 
     name: ClassVar[str] = "unexpected"
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
     def __init__(
         self,
@@ -203,11 +203,7 @@ class InterruptedRunError(ProfilesError):
     def __init__(self, signal_number: int) -> None:
         super().__init__("interrupted; the files are whole, and the next command carries on")
         self.signal_number = signal_number
-
-    @property
-    def exit_status(self) -> int:
-        """128 + signal number, as shells count."""
-        return 128 + self.signal_number
+        self.exit_code = 128 + signal_number  # as shells count
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.signal_number,)

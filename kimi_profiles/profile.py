@@ -57,6 +57,7 @@ class Profile:
         models: Tier → model id. Has ``default`` and all of :data:`TIERS`, or is empty.
         context_tokens: Window of the default model in tokens, overriding the catalogue.
         env: Further variables.
+        extras: Variables that the provider recommends; a value of the user's own wins over them.
         settings: Further settings, to be deep-merged.
         pin_model: Whether the default model is set as ``ANTHROPIC_MODEL``, which beats ``/model``.
         onboarding: Whether the first-start questions are marked as answered.
@@ -73,6 +74,7 @@ class Profile:
     models: Mapping[str, str] = field(default_factory=dict)
     context_tokens: int | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    extras: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     pin_model: bool = True
     onboarding: bool = True

@@ -27,7 +27,7 @@ def fingerprint(value: str) -> str:
 
 def is_secret_name(name: str) -> bool:
     """Whether a variable of this name is expected to hold a secret (``…_TOKEN``, ``…_KEY``, ``…_SECRET``)."""
-    return _SECRET_NAME.search(name) is not None and not name.upper().endswith(("_TOKENS", "_KEY_PATH"))
+    return _SECRET_NAME.search(name) is not None
 
 
 class Secret:

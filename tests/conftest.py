@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -74,11 +74,18 @@ def isolated_environment(
         yield home
 
 
-# Before Hypothesis reads its option; the workers of pytest-xdist get the options of the main process.
+# Before Hypothesis reads its option.
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.hypothesis_seed is None:
-        config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
+        from_controller = getattr(config, "workerinput", {}).get("seed")
+        config.option.hypothesis_seed = from_controller or str(random.SystemRandom().randrange(2**32))
+
+
+# The workers of pytest-xdist parse the command line anew, so the seed drawn here has to be handed to them.
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["seed"] = node.config.option.hypothesis_seed
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

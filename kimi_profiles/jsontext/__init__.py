@@ -8,9 +8,10 @@ something comparable. Nothing here touches a file.
 from __future__ import annotations
 
 from kimi_profiles.jsontext.address import Address, join_pointer, split_pointer
-from kimi_profiles.jsontext.document import Blocked, Document, Found, State, Wanted
+from kimi_profiles.jsontext.document import Blocked, Document, State
 from kimi_profiles.jsontext.scan import JsonTextError
 from kimi_profiles.jsontext.values import canonical, dumps, loads
+from kimi_profiles.jsontext.wanted import Found, Wanted
 
 __all__ = [
     "Address",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 __all__ = ["Address", "join_pointer", "split_pointer"]
+
+# Read as itself, it would give one key two pointers.
+_STRAY_TILDE = re.compile("~(?![01])")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -32,11 +36,11 @@ def split_pointer(pointer: str) -> tuple[str, ...]:
     """The keys of ``pointer``, unescaped; ``""`` is the whole document and gives ``()``.
 
     Raises:
-        ValueError: ``pointer`` is neither empty nor begins with ``/``.
+        ValueError: ``pointer`` is neither empty nor begins with ``/``, or a ``~`` escapes nothing.
     """
     if not pointer:
         return ()
-    if not pointer.startswith("/"):
+    if not pointer.startswith("/") or _STRAY_TILDE.search(pointer):
         msg = f"not a JSON Pointer: {pointer!r}"
         raise ValueError(msg)
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/"))

@@ -6,31 +6,27 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from kimi_profiles.jsontext.address import Address, join_pointer, split_pointer
-from kimi_profiles.jsontext.layout import LAST, Item, Style, layout_container, layout_value, root_style
-from kimi_profiles.jsontext.scan import BOM, Container, scan_container, scan_root
+from kimi_profiles.jsontext.layout import Item, Style, layout_container, root_style
+from kimi_profiles.jsontext.scan import BOM, SPACE, Container, line_and_column, scan_container, scan_root
 from kimi_profiles.jsontext.splices import Splice, splice
 from kimi_profiles.jsontext.values import canonical
+from kimi_profiles.jsontext.wanted import (
+    Found,
+    Node,
+    Wanted,
+    build_tree,
+    new_container,
+    new_element,
+    new_member,
+    wanted_text,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from kimi_profiles.jsontext.scan import Member
 
-__all__ = ["Blocked", "Document", "Found", "State", "Wanted"]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A value that stands in the document.
-
-    Attributes:
-        raw: Its JSON text, as written there.
-        after: The sibling it follows: a key in an object, a member's JSON text in a list; ``None`` where it
-            is the first.
-    """
-
-    raw: str
-    after: str | None = None
+__all__ = ["Blocked", "Document", "State"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +39,6 @@ class Blocked:
 
 State: TypeAlias = "Found | Blocked | None"
 """What stands at an address; ``None`` is nothing."""
-
-Wanted: TypeAlias = "Found | str | None"
-"""What shall stand at an address: nothing, JSON text to be laid out like its neighbours, or a ``Found`` that
-is put back as it was, behind the sibling it followed."""
-
-
-@dataclass(slots=True)
-class _Node:
-    """The wanted changes below one container, as a tree."""
-
-    children: dict[str, _Node] = field(default_factory=dict)
-    members: dict[str, Wanted] = field(default_factory=dict)
-    value: Wanted = None
-    is_leaf: bool = False
-    prune: bool = False
-
-    @property
-    def opening(self) -> str:
-        return "[" if self.members else "{"
 
 
 @dataclass(slots=True)
@@ -100,6 +77,21 @@ class Document:
         """
         return {address: self._state(address) for address in addresses}
 
+    def elements(self, pointer: str) -> tuple[str, ...]:
+        """JSON texts of the members of the list at ``pointer``; none where there is no list."""
+        start = self._start_of(pointer)
+        container = None if start is None else self._container(start)
+        if container is None or container.kind != "[":
+            return ()
+        return tuple(map(self._raw, container.members))
+
+    def place(self, pointer: str) -> tuple[int, int]:
+        """Line and column, from 1, of the value at ``pointer``, or of the value nearest around it."""
+        keys = split_pointer(pointer)
+        while (start := self._start_of(join_pointer(*keys))) is None:
+            keys = keys[:-1]
+        return line_and_column(self.text, start)
+
     def missing_containers(self, addresses: Iterable[Address]) -> tuple[str, ...]:
         """Pointers of the containers that would have to be made to set ``addresses``; outer ones first."""
         pointers: dict[str, None] = {}
@@ -122,13 +114,16 @@ class Document:
             prune: Pointers of containers that go when they end up without members.
 
         Raises:
-            ValueError: An address is blocked, or lies inside another.
+            ValueError: An address is blocked, is the whole document, or lies inside another; or what is
+                wanted is not JSON text, or for a member of a list not that member.
         """
-        tree = _tree(wanted, prune)
+        tree = build_tree(wanted, prune)
         if self._start == len(self.text):
             return self._from_nothing(tree)
         container = self._container(self._start)
         if container is None or container.kind != "{":
+            if tree.only_removes:
+                return self.text
             msg = "the document is not an object"
             raise ValueError(msg)
         splices, _ = self._edit_container(container, tree, root_style(self.text), "")
@@ -141,9 +136,20 @@ class Document:
             self._containers[start] = scan_container(self.text, start)
         return self._containers[start]
 
+    def _start_of(self, pointer: str) -> int | None:
+        """Where the value at ``pointer`` begins."""
+        start = self._start
+        for key in split_pointer(pointer):
+            container = self._container(start)
+            index = None if container is None or container.kind != "{" else _last(container, key)
+            if container is None or index is None:
+                return None
+            start = container.members[index].value_start
+        return start
+
     def _state(self, address: Address) -> State:
         keys = split_pointer(address.pointer)
-        start, end, after = self._start, len(self.text.rstrip(" \t\n\r")), None
+        start, end, after = self._start, len(self.text.rstrip(SPACE)), None
         if start == len(self.text):
             return None
         for depth, key in enumerate(keys):
@@ -154,94 +160,79 @@ class Document:
             if index is None:
                 return None
             member = container.members[index]
-            after = container.members[index - 1].key if index else None
             start, end = member.value_start, member.value_end
+            if depth == len(keys) - 1:
+                after = _before(key, {other.key: other.key for other in container.members})
         if address.member is None:
             return Found(self.text[start:end], after)
         container = self._container(start)
         if container is None or container.kind != "[":
             return Blocked(address.pointer, "list")
-        return self._element(container, address.member)
+        return self._element(container, canonical(address.member))
 
-    def _element(self, container: Container, member: str) -> Found | None:
-        same = canonical(member)
-        for index, element in enumerate(container.members):
+    def _element(self, container: Container, name: str) -> Found | None:
+        raws: dict[str, str] = {}
+        for element in container.members:
             raw = self._raw(element)
-            if canonical(raw) == same:
-                return Found(raw, self._raw(container.members[index - 1]) if index else None)
-        return None
+            raws.setdefault(canonical(raw), raw)
+        return Found(raws[name], _before(name, raws)) if name in raws else None
 
     def _raw(self, member: Member) -> str:
         return self.text[member.value_start : member.value_end]
 
     # Editing
 
-    def _from_nothing(self, tree: _Node) -> str:
-        raw = _new_container(tree, root_style(self.text))
+    def _from_nothing(self, tree: Node) -> str:
+        raw = new_container(tree, root_style(self.text))
         if raw is None:
             return self.text
         mark = BOM if self.text.startswith(BOM) else ""
         return mark + raw + (self.text[len(mark) :] or "\n")
 
     def _edit_container(
-        self, container: Container, node: _Node, style: Style, pointer: str
+        self, container: Container, node: Node, style: Style, pointer: str
     ) -> tuple[list[Splice], bool]:
         """The splices for one container, and whether it ends up without members."""
         style = style.of(self.text, container)
         if container.kind == "[":
-            changes = self._change_elements(container, node, style)
+            names = [canonical(self._raw(element)) for element in container.members]
+            changes = _change_elements(names, node, style)
         else:
+            names = [member.key for member in container.members]
             changes = self._change_members(container, node, style, pointer)
-        own = layout_container(self.text, container, changes.removed, changes.inserted, style)
+        own = layout_container(container, names, changes.removed, changes.inserted, style)
         is_empty = len(changes.removed) == len(container.members) and not changes.inserted
         return [*changes.below, *own], is_empty
 
-    def _change_elements(self, container: Container, node: _Node, style: Style) -> _Changes:
-        changes = _Changes()
-        present = [canonical(self._raw(element)) for element in container.members]
-        for member, wanted in node.members.items():
-            same = canonical(member)
-            if wanted is None:
-                changes.removed.update(index for index, text in enumerate(present) if text == same)
-            elif same not in present:
-                changes.inserted.append(_item(same, wanted, style, key=None))
-        return changes
-
-    def _change_members(self, container: Container, node: _Node, style: Style, pointer: str) -> _Changes:
+    def _change_members(self, container: Container, node: Node, style: Style, pointer: str) -> _Changes:
         changes = _Changes()
         for key, child in node.children.items():
             index = _last(container, key)
             if index is None:
-                item = _new_member(key, child, style)
-                if item is not None:
-                    changes.inserted.append(item)
+                changes.inserted += new_member(key, child, style)
                 continue
-            member = container.members[index]
-            if not child.is_leaf:
-                below, is_gone = self._edit_child(member, child, style, pointer + join_pointer(key))
-                changes.below.extend(below)
-                if is_gone:
-                    changes.removed.add(index)
-            elif child.value is None:
-                changes.removed.update(i for i, other in enumerate(container.members) if other.key == key)
+            below = self._edit_member(container.members[index], child, style, pointer + join_pointer(key))
+            if below is None:
+                changes.removed.update(i for i, member in enumerate(container.members) if member.key == key)
             else:
-                raw = child.value.raw if isinstance(child.value, Found) else layout_value(child.value, style)
-                changes.below.append(Splice(member.value_start, member.value_end, raw))
+                changes.below += below
         return changes
 
-    def _edit_child(
-        self, member: Member, node: _Node, style: Style, pointer: str
-    ) -> tuple[list[Splice], bool]:
-        """The splices inside the member's value, and whether the member goes as a whole."""
+    def _edit_member(self, member: Member, node: Node, style: Style, pointer: str) -> list[Splice] | None:
+        """The splices inside one member of an object; ``None`` where it goes as a whole."""
+        if node.is_leaf:
+            if node.value is None:
+                return None
+            return [Splice(member.value_start, member.value_end, wanted_text(node.value, style))]
         inner = self._container(member.value_start)
         is_used = bool(node.members or node.children)
         if inner is None or (is_used and inner.kind != node.opening):
-            if _is_no_op(node):
-                return [], False
+            if node.only_removes:
+                return []
             msg = f"{pointer} is not {'a list' if node.opening == '[' else 'an object'}"
             raise ValueError(msg)
         below, is_empty = self._edit_container(inner, node, style.inner(), pointer)
-        return ([], True) if is_empty and node.prune else (below, False)
+        return None if is_empty and node.prune else below
 
 
 def _last(container: Container, key: str) -> int | None:
@@ -251,62 +242,18 @@ def _last(container: Container, key: str) -> int | None:
     return None
 
 
-def _tree(wanted: Mapping[Address, Wanted], prune: Collection[str]) -> _Node:
-    root = _Node()
-    for address, value in wanted.items():
-        node = _descend(root, address.pointer)
-        if address.member is not None:
-            node.members[address.member] = value
-        else:
-            node.value, node.is_leaf = value, True
-        if node is root or (node.is_leaf and (node.children or node.members)):
-            msg = f"another change lies inside {address.pointer!r}"
-            raise ValueError(msg)
-    for pointer in prune:
-        node = _descend(root, pointer)
-        node.prune = not node.is_leaf
-    return root
+def _before(name: str, siblings: Mapping[str, str]) -> str | None:
+    """The text of the sibling before ``name``; ``siblings`` maps names to texts, in a reader's order."""
+    names = list(siblings)
+    index = names.index(name)
+    return siblings[names[index - 1]] if index else None
 
 
-def _descend(node: _Node, pointer: str) -> _Node:
-    for key in split_pointer(pointer):
-        if node.is_leaf or node.members:
-            msg = f"{pointer!r} lies inside another change"
-            raise ValueError(msg)
-        node = node.children.setdefault(key, _Node())
-    return node
-
-
-def _is_no_op(node: _Node) -> bool:
-    wanted = [*node.members.values(), node.value]
-    return all(value is None for value in wanted) and all(map(_is_no_op, node.children.values()))
-
-
-def _new_container(node: _Node, style: Style) -> str | None:
-    """The text of a container that holds just what ``node`` wants; ``None`` where it wants nothing."""
-    elements = (
-        _item(canonical(member), wanted, style, key=None)
-        for member, wanted in node.members.items()
-        if wanted is not None
-    )
-    members = (_new_member(key, child, style) for key, child in node.children.items())
-    items = [*elements, *(item for item in members if item is not None)]
-    return style.enclose(node.opening, items) if items else None
-
-
-def _new_member(key: str, node: _Node, style: Style) -> Item | None:
-    if node.is_leaf:
-        return None if node.value is None else _item(key, node.value, style, key=key)
-    raw = _new_container(node, style.inner())
-    return None if raw is None else Item(key, style.member(key, raw))
-
-
-def _item(name: str, wanted: Found | str, style: Style, *, key: str | None) -> Item:
-    place: str | None = LAST
-    if isinstance(wanted, Found):
-        raw, place = wanted.raw, wanted.after
-        if key is None and place is not None:
-            place = canonical(place)
-    else:
-        raw = layout_value(wanted, style)
-    return Item(name, raw if key is None else style.member(key, raw), place)
+def _change_elements(present: Sequence[str], node: Node, style: Style) -> _Changes:
+    changes = _Changes()
+    for name, wanted in node.members.items():
+        if wanted is None:
+            changes.removed.update(index for index, other in enumerate(present) if other == name)
+        elif name not in present:
+            changes.inserted.append(new_element(name, wanted, style))
+    return changes

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from kimi_profiles.jsontext.scan import scan_container
 from kimi_profiles.jsontext.splices import Splice
-from kimi_profiles.jsontext.values import canonical, dumps, loads
+from kimi_profiles.jsontext.values import dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from kimi_profiles.jsontext.scan import Container
 
-__all__ = ["LAST", "Item", "Style", "layout_container", "layout_value", "root_style"]
+__all__ = ["Item", "Place", "Style", "layout_container", "layout_value", "order", "root_style"]
 
 _LAST_LINE = re.compile(r"(?:\r\n|\n|\r)[ \t]*\Z")
 
-LAST = "\0"
-"""For ``Item.after``: behind all others. No key and no canonical JSON text is this string."""
+
+class Place(Enum):
+    """Places that no sibling's name tells."""
+
+    FIRST = "first"
+    LAST = "last"
 
 
 class Item(NamedTuple):
@@ -28,12 +34,12 @@ class Item(NamedTuple):
     Attributes:
         name: What it is known by among its siblings: the key, or a list member's canonical text.
         text: The whole member as it will stand there.
-        after: Name of the sibling it goes behind; ``None`` for the first place.
+        after: Name of the sibling it goes behind, or a place; one whose sibling is nowhere goes last.
     """
 
     name: str
     text: str
-    after: str | None = LAST
+    after: str | Place = Place.LAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +89,14 @@ class Style:
             return replace(self, opening="", closing="")
         return self
 
-    def enclose(self, bracket: str, items: Sequence[Item]) -> str:
-        """A whole container of ``items``."""
-        members = f",{self.gap}".join(item.text for item in items)
-        return f"{bracket}{self.opening}{members}{self.closing}{'}' if bracket == '{' else ']'}"
+    def enclose(self, bracket: str, members: Sequence[str]) -> str:
+        """A whole container."""
+        inside = f"{self.opening}{self.join(members)}{self.closing}" if members else ""
+        return f"{bracket}{inside}{'}' if bracket == '{' else ']'}"
+
+    def join(self, members: Iterable[str]) -> str:
+        """Members, and the commas between them."""
+        return f",{self.gap}".join(members)
 
     def member(self, key: str, raw: str) -> str:
         """One member of an object, without comma."""
@@ -100,92 +110,93 @@ def root_style(text: str) -> Style:
 
 
 def layout_value(raw: str, style: Style) -> str:
-    """``raw``, laid out as the value of a member in a container of this style."""
-    if raw[:1] not in {"{", "["}:
+    """``raw``, laid out as the value of a member in a container of this style; only white space changes.
+
+    Args:
+        raw: Strict JSON text without white space before it.
+        style: That of the container.
+    """
+    container = scan_container(raw, 0)
+    if container is None:
         return raw
-    if _is_multiline(style.gap) and style.unit:
-        return dumps(loads(raw), indent=style.unit, colon=style.colon).replace("\n", style.gap)
-    return dumps(loads(raw), colon=style.colon, comma=f",{'' if _is_multiline(style.gap) else style.gap}")
+    inner = style.inner()
+    members = []
+    for member in container.members:
+        value = layout_value(raw[member.value_start : member.value_end], inner)
+        head = raw[member.start : member.key_end] + inner.colon if container.kind == "{" else ""
+        members.append(head + value)
+    return inner.enclose(container.kind, members)
+
+
+def order(items: Sequence[Item], names: Sequence[str] = ()) -> list[list[str]]:
+    """The texts of new members: those before all old ones, then those behind each old one.
+
+    Args:
+        items: The new members; their order counts where their places do not decide.
+        names: The old members. Of two with the same name, the first is the one to go behind.
+    """
+    followers: dict[str | Place, list[Item]] = {}
+    for item in items:
+        followers.setdefault(item.after, []).append(item)
+    slots = [_take(followers, name) for name in (Place.FIRST, *names)]
+    # What is left follows nobody here, or only one another.
+    new = {item.name for item in items}
+    left: list[str | Place] = sorted(followers, key=lambda name: name in new)
+    for name in left:
+        slots[-1] += _take(followers, name)
+    return slots
+
+
+def _take(followers: dict[str | Place, list[Item]], name: str | Place) -> list[str]:
+    """The texts that follow ``name``, each with those that follow it."""
+    texts: list[str] = []
+    waiting = followers.pop(name, [])[::-1]
+    while waiting:
+        item = waiting.pop()
+        texts.append(item.text)
+        waiting += followers.pop(item.name, [])[::-1]
+    return texts
 
 
 def layout_container(
-    text: str, container: Container, removed: Collection[int], inserted: Sequence[Item], style: Style
+    container: Container,
+    names: Sequence[str],
+    removed: Collection[int],
+    inserted: Sequence[Item],
+    style: Style,
 ) -> list[Splice]:
     """The splices that take members out of a container and put new ones in.
 
     Args:
-        text: The whole document.
         container: Where.
+        names: What its members are known by, as ``Item.name``.
         removed: Indices of members that go.
         inserted: New members, in the order in which they shall come where nothing else decides.
         style: The container's own style.
     """
     members = container.members
-    kept = [index for index in range(len(members)) if index not in removed]
     if not removed and not inserted:
         return []
-    slots = _place(text, container, kept, inserted)
+    kept = [index for index in range(len(members)) if index not in removed]
+    ahead, *behind = order(inserted, [names[index] for index in kept])
     if not kept:
-        return [_fill(container, slots[0], style)]
-    splices: list[Splice] = []
-    first = members[kept[0]]
-    start = members[0].start
-    ahead = "".join(f"{item.text},{style.gap}" for item in slots[0])
-    if ahead or start != first.start:
-        splices.append(Splice(start, first.start, ahead))
-    for position, index in enumerate(kept):
-        following = kept[position + 1] if position + 1 < len(kept) else len(members)
-        start = members[index].value_end
-        end = members[following - 1].value_end
-        new = "".join(f",{style.gap}{item.text}" for item in slots[position + 1])
-        if new or end != start:
-            splices.append(Splice(start, end, new))
-    return splices
+        return [_fill(container, ahead, style)]
+    first = members[kept[0]].start
+    splices = [Splice(members[0].start, first, "".join(f"{text},{style.gap}" for text in ahead))]
+    for index, following, texts in zip(kept, [*kept[1:], len(members)], behind, strict=True):
+        new = "".join(f",{style.gap}{text}" for text in texts)
+        splices.append(Splice(members[index].value_end, members[following - 1].value_end, new))
+    return [one for one in splices if one.text or one.start != one.end]
 
 
-def _fill(container: Container, items: Sequence[Item], style: Style) -> Splice:
+def _fill(container: Container, texts: Sequence[str], style: Style) -> Splice:
     """Everything between the brackets, where no old member stays."""
     members = container.members
-    if not items:
+    if not texts:
         return Splice(container.start + 1, container.end - 1, "")
-    joined = f",{style.gap}".join(item.text for item in items)
     if members:
-        return Splice(members[0].start, members[-1].value_end, joined)
-    return Splice(container.start + 1, container.end - 1, f"{style.opening}{joined}{style.closing}")
-
-
-def _place(
-    text: str, container: Container, kept: Sequence[int], inserted: Sequence[Item]
-) -> list[list[Item]]:
-    """The new members before the first kept one, and behind each kept one."""
-    if container.kind == "{":
-        names = {container.members[index].key: slot for slot, index in enumerate(kept, 1)}
-    else:
-        # Only list members that somebody asks for are worth the parsing.
-        wanted = {item.after for item in inserted} - {LAST, None}
-        names = _element_names(text, container, kept) if wanted else {}
-    slots: list[list[Item]] = [[] for _ in range(len(kept) + 1)]
-    waiting = list(inserted)
-    while waiting:
-        placed = [item for item in waiting if item.after is None or item.after in names]
-        if not placed:
-            break
-        for item in placed:
-            slot = 0 if item.after is None else names[item.after]
-            behind = [other.name for other in slots[slot]]
-            slots[slot].insert(behind.index(item.after) + 1 if item.after in behind else 0, item)
-            names[item.name] = slot
-        waiting = [item for item in waiting if item not in placed]
-    slots[-1].extend(waiting)
-    return slots
-
-
-def _element_names(text: str, container: Container, kept: Sequence[int]) -> dict[str, int]:
-    elements = [container.members[index] for index in kept]
-    return {
-        canonical(text[element.value_start : element.value_end]): slot
-        for slot, element in enumerate(elements, 1)
-    }
+        return Splice(members[0].start, members[-1].value_end, style.join(texts))
+    return Splice(container.start, container.end, style.enclose(container.kind, texts))
 
 
 def _is_multiline(space: str) -> bool:

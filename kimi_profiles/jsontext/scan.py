@@ -1,7 +1,8 @@
 """From JSON text to the places of an object's or a list's members.
 
 Only the container asked for is walked in Python. Each member's value is passed over by the C scanner of
-``json``, which checks every byte of it but builds nothing, so a document costs less than ``json.loads``.
+``json``, which checks every byte of it but builds next to nothing, so a document costs about as much as
+``json.loads``.
 """
 
 from __future__ import annotations
@@ -14,25 +15,60 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from kimi_profiles.errors import TargetInvalidError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-__all__ = ["Container", "JsonTextError", "Member", "refuse_constant", "scan_container", "scan_root"]
+__all__ = [
+    "BOM",
+    "SPACE",
+    "Container",
+    "JsonTextError",
+    "Member",
+    "refuse_constant",
+    "scan_container",
+    "scan_root",
+]
 
 BOM = "\ufeff"
+SPACE = " \t\n\r"
+"""What JSON calls white space; ``str.strip`` alone takes off more."""
+
+_MAX_DEPTH = 64
+"""Python versions give up at different depths, the oldest before 1,000; this limit is the same for all."""
+
+_NO_KEY = "expected a key in double quotes"
+_NO_COLON = "expected ':' behind the key"
+_NO_COMMA = "expected ',' or the closing bracket"
 _TRAILING_COMMA = "a comma behind the last member is not JSON"
+_TOO_DEEP = f"lists and objects are nested more than {_MAX_DEPTH} deep"
+
+# The scanner's messages, by how they begin; its wording and some of its places differ between versions.
+_REASONS = {
+    "Unterminated string": "this string is not closed",
+    "Invalid control": "line breaks and control characters stand in a string only as escapes",
+    "Invalid \\u": "'\\u' takes four hexadecimal digits",
+    "Invalid \\": r"no such escape; a backslash itself is written '\\'",
+    "Expecting property": _NO_KEY,
+    "Expecting ':'": _NO_COLON,
+    "Expecting ','": _NO_COMMA,
+    "Illegal trailing": _TRAILING_COMMA,
+    "Expecting value": "expected a value",
+}
+_INSIDE_STRING = ("Unterminated", "Invalid")
 _FOREIGN = {
-    "/": "comments are not JSON",
+    "//": "comments are not JSON",
+    "/*": "comments are not JSON",
     "#": "comments are not JSON",
     "'": "strings take double quotes in JSON",
 }
+
 _space = re.compile(r"[ \t\n\r]*").match
 _comma = re.compile(r"[ \t\n\r]*,[ \t\n\r]*").match
 _plain_head = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*').match
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?Infinity|NaN', re.DOTALL)
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[][{}]|-?Infinity|NaN', re.DOTALL)
 
 
 class JsonTextError(TargetInvalidError):
-    """The text is not strict JSON (RFC 8259); ``line`` and ``column`` say where."""
+    """The text is not strict JSON (RFC 8259), or too deep; ``line`` and ``column`` say where."""
 
 
 class Member(NamedTuple):
@@ -68,8 +104,22 @@ def refuse_constant(name: str) -> NoReturn:
     raise _ConstantError(msg)
 
 
+def _depth(values: Iterable[object]) -> int:
+    """The depth of the deepest of ``values``, in which ``_skip_value`` left of each object only its depth."""
+    deepest = 0
+    for value in values:
+        if type(value) is int:
+            deepest = max(deepest, value)
+        elif type(value) is list:
+            deepest = max(deepest, 1 + _depth(value))
+    return deepest
+
+
 _skip_value = json.JSONDecoder(
-    object_pairs_hook=len, parse_int=len, parse_float=len, parse_constant=refuse_constant
+    object_pairs_hook=lambda pairs: 1 + _depth([value for _, value in pairs]),
+    parse_int=str,
+    parse_float=str,
+    parse_constant=refuse_constant,
 ).raw_decode
 _read_string = json.JSONDecoder().raw_decode
 
@@ -82,7 +132,7 @@ def scan_root(text: str) -> tuple[int, Container | None]:
         order mark.
 
     Raises:
-        JsonTextError: Not strict JSON, or something follows the value.
+        JsonTextError: Not strict JSON, nested more than 64 deep, or something follows the value.
     """
     start = _skip_space(text, 1 if text.startswith(BOM) else 0)
     if start == len(text):
@@ -90,7 +140,7 @@ def scan_root(text: str) -> tuple[int, Container | None]:
     container = scan_container(text, start)
     rest = _skip_space(text, container.end if container else _end_of_value(text, start))
     if rest != len(text):
-        raise _error(text, rest, "there is more text behind the end of the JSON value")
+        raise _unexpected(text, rest, "there is more text behind the end of the JSON value")
     return start, container
 
 
@@ -98,7 +148,7 @@ def scan_container(text: str, start: int) -> Container | None:
     """The container whose opening bracket stands at ``start``, or ``None`` if a scalar stands there.
 
     Raises:
-        JsonTextError: Its text is not strict JSON.
+        JsonTextError: Its text is not strict JSON, or nested more than 64 deep.
     """
     opening = text[start]
     if opening not in "{[":
@@ -118,7 +168,7 @@ def scan_container(text: str, start: int) -> Container | None:
         here = comma.end()
     here = _skip_space(text, members[-1].value_end)
     if text[here : here + 1] != closing:
-        raise _error(text, here, f"expected ',' or '{closing}'")
+        raise _unexpected(text, here, _NO_COMMA)
     return Container(opening, start, here + 1, tuple(members))
 
 
@@ -128,11 +178,11 @@ def _scan_member(text: str, here: int) -> Member:
         value_start = head.end()
         return Member(head[1], here, head.end(1) + 1, value_start, _end_of_value(text, value_start))
     if text[here : here + 1] != '"':
-        raise _error(text, here, "expected a key in double quotes")
+        raise _unexpected(text, here, _NO_KEY)
     key, key_end = _decode(_read_string, text, here)
     colon = _skip_space(text, key_end)
     if text[colon : colon + 1] != ":":
-        raise _error(text, colon, "expected ':' behind the key")
+        raise _unexpected(text, colon, _NO_COLON)
     value_start = _skip_space(text, colon + 1)
     return Member(str(key), here, key_end, value_start, _end_of_value(text, value_start))
 
@@ -152,45 +202,74 @@ def _end_of_value(text: str, start: int) -> int:
 
 def _decode(decode: Callable[[str, int], tuple[object, int]], text: str, start: int) -> tuple[object, int]:
     try:
-        return decode(text, start)
+        value, end = decode(text, start)
+        if _depth([value]) < _MAX_DEPTH:
+            return value, end
+        place, reason = len(text), _TOO_DEEP
     except json.JSONDecodeError as error:
-        raise _error(text, *_explain(text, error)) from None
-    except _ConstantError as error:
-        raise _error(text, _find_constant(text, start), str(error)) from None
-    except RecursionError:
-        raise _error(text, start, "this value is nested too deeply") from None
+        place, reason = error.pos, error.msg
+    except (_ConstantError, RecursionError):
+        place, reason = len(text), _TOO_DEEP
+    raise _explain(text, start, place, reason)
 
 
-def _find_constant(text: str, start: int) -> int:
-    for match in _TOKEN.finditer(text, start):
-        if not match[0].startswith('"'):
-            return match.start()
-    return start
+def _explain(text: str, start: int, place: int, reason: str) -> JsonTextError:
+    """The scanner's complaint in the words of a person who edits by hand, the same in every Python."""
+    earlier = _refused(text, place)
+    if earlier is not None:
+        return _error(text, *earlier)
+    if reason == _TOO_DEEP:  # only for a caller who has used up the stack
+        return _error(text, start, reason)
+    words = next(words for beginning, words in _REASONS.items() if reason.startswith(beginning))
+    return (
+        _error(text, place, words) if reason.startswith(_INSIDE_STRING) else _unexpected(text, place, words)
+    )
 
 
-def _explain(text: str, error: json.JSONDecodeError) -> tuple[int, str]:
-    """Position and reason in the words of a person who edits by hand."""
-    here = _skip_space(text, error.pos)
-    if here >= len(text):
-        return here, "the text ends in the middle of a value"
-    if text[here] in _FOREIGN:
-        return here, _FOREIGN[text[here]]
-    if error.msg.startswith("Illegal trailing comma"):  # Python 3.13 points at the comma itself
-        return error.pos, _TRAILING_COMMA
-    return error.pos, error.msg[:1].lower() + error.msg[1:]
+def _refused(text: str, stop: int) -> tuple[int, str] | None:
+    """The first thing before ``stop`` that the scanner would take, or names without its place."""
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        mark = token[0]
+        if token.start() >= stop:
+            break
+        if mark in {"{", "["}:
+            depth += 1
+            if depth > _MAX_DEPTH:
+                return token.start(), _TOO_DEEP
+        elif mark in {"}", "]"}:
+            depth -= 1
+        elif not mark.startswith('"'):
+            return token.start(), f"{mark} is not JSON"
+    return None
+
+
+def _unexpected(text: str, position: int, reason: str) -> JsonTextError:
+    """For a position between two tokens, where people write what other formats allow."""
+    here = _skip_space(text, position)
+    end = len(text[:here].rstrip(SPACE))
+    if here == len(text):
+        return _error(text, end, "the text ends in the middle of a list or an object")
+    if text[here] in "]}" and text[end - 1] == ",":
+        return _error(text, end - 1, _TRAILING_COMMA)
+    for sign, words in _FOREIGN.items():
+        if text.startswith(sign, here):
+            return _error(text, here, words)
+    return _error(text, here, reason)
+
+
+def line_and_column(text: str, position: int) -> tuple[int, int]:
+    """Where ``position`` is for a person: both from 1, the byte order mark not counted."""
+    line_start = text.rfind("\n", 0, position) + 1
+    offset = 1 if line_start == 0 and text.startswith(BOM) else 0
+    return text.count("\n", 0, position) + 1, position - line_start + 1 - offset
 
 
 def _error(text: str, position: int, reason: str) -> JsonTextError:
-    here = _skip_space(text, position)
-    if text[here : here + 1] in {"]", "}"} and text[:here].rstrip().endswith(","):
-        position, reason = text.rindex(",", 0, here), _TRAILING_COMMA
-    if reason.startswith("expected") and text[here : here + 1] in _FOREIGN:
-        position, reason = here, _FOREIGN[text[here]]
-    line_start = text.rfind("\n", 0, position) + 1
-    offset = 1 if line_start == 0 and text.startswith(BOM) else 0
+    line, column = line_and_column(text, position)
     return JsonTextError(
         reason,
         hint="Claude Code ignores the whole file while it is not strict JSON; repair it, then run this again",
-        line=text.count("\n", 0, position) + 1,
-        column=position - line_start + 1 - offset,
+        line=line,
+        column=column,
     )

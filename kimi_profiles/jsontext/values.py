@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kimi_profiles.jsontext.scan import refuse_constant
+from kimi_profiles.jsontext.scan import refuse_constant, scan_root
 
-__all__ = ["canonical", "dumps", "loads"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_T = TypeVar("_T")
+
+__all__ = ["canonical", "dumps", "escape_surrogates", "loads"]
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_NUMBER = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,18}))?")
+_INT_DIGITS = 20
+_NUMBER = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?)0*(\d+))?")
 
 
 class _Number(str):
@@ -30,16 +36,21 @@ def dumps(value: object, *, indent: str | None = None, colon: str = ": ", comma:
         comma: What stands between two members on one line.
 
     Raises:
-        ValueError: A number is not finite.
+        ValueError: A number is not finite, or an integer has more digits than Python converts.
     """
-    text = json.dumps(
-        value,
-        ensure_ascii=False,
-        allow_nan=False,
-        indent=indent,
-        separators=("," if indent is not None else comma, colon),
+    return escape_surrogates(
+        json.dumps(
+            value,
+            ensure_ascii=False,
+            allow_nan=False,
+            indent=indent,
+            separators=("," if indent is not None else comma, colon),
+        )
     )
-    # A lone surrogate has no UTF-8 form; as an escape every reader gets it back.
+
+
+def escape_surrogates(text: str) -> str:
+    """JSON ``text`` that can be encoded: a lone surrogate has no UTF-8 form, its escape means the same."""
     return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
@@ -47,24 +58,33 @@ def loads(raw: str) -> Any:
     """The value of ``raw``; the last of duplicate keys wins, as for every reader of these files.
 
     Raises:
-        ValueError: ``raw`` is not strict JSON, or holds an integer of more digits than Python converts.
+        ValueError: ``raw`` is not strict JSON (a ``JsonTextError`` says where), or holds an integer of more
+            digits than Python converts.
     """
-    return json.loads(raw, parse_constant=refuse_constant)
+    return _read(json.JSONDecoder(parse_constant=refuse_constant).decode, raw)
 
 
 def canonical(raw: str) -> str:
     """A text that is equal for two JSON texts exactly if they mean the same value.
 
     Order of keys, white space, escapes and the spelling of numbers (``1.0``, ``1``, ``10e-1``) make no
-    difference; numbers are compared exactly, at any length.
+    difference; numbers are compared exactly, at any length. The text is itself JSON.
 
     Raises:
-        ValueError: ``raw`` is not strict JSON.
+        ValueError: ``raw`` is not strict JSON; a ``JsonTextError`` says where.
     """
-    value = json.loads(
-        raw, parse_int=_normal_number, parse_float=_normal_number, parse_constant=refuse_constant
+    decoder = json.JSONDecoder(
+        parse_int=_normal_number, parse_float=_normal_number, parse_constant=refuse_constant
     )
-    return _canonical(value)
+    return _read(lambda text: _canonical(decoder.decode(text)), raw)
+
+
+def _read(read: Callable[[str], _T], raw: str) -> _T:
+    try:
+        return read(raw)
+    except (ValueError, RecursionError):
+        scan_root(raw)  # says what is wrong, and where
+        raise
 
 
 def _canonical(value: Any) -> str:
@@ -78,13 +98,19 @@ def _canonical(value: Any) -> str:
 
 
 def _normal_number(literal: str) -> _Number:
-    match = _NUMBER.fullmatch(literal)
-    if match is None:  # an exponent of more than 18 digits: equal only to itself
-        return _Number(literal.lower())
-    sign, whole, fraction, exponent = match.group(1), match.group(2), match.group(3) or "", match.group(4)
+    sign, whole, fraction, direction, exponent = _NUMBER.findall(literal)[0]
     digits = (whole + fraction).lstrip("0")
     if not digits:
         return _Number("0")
     significant = digits.rstrip("0")
-    power = int(exponent or "0") - len(fraction) + len(digits) - len(significant)
+    power = _add(f"{direction}{exponent or 0}", len(digits) - len(significant) - len(fraction))
     return _Number(f"{sign}{significant}e{power}")
+
+
+def _add(literal: str, summand: int) -> str:
+    """The sum in decimal digits, at any length: ``int`` refuses to convert more than a few thousand."""
+    if len(literal) <= _INT_DIGITS:
+        return str(int(literal) + summand)
+    from decimal import MAX_EMAX, Context, Decimal
+
+    return str(Context(prec=len(literal) + 1, Emax=MAX_EMAX).add(Decimal(literal), summand))

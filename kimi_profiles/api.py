@@ -1,0 +1,475 @@
+"""The library's front door: one scope of one Claude Code installation, and the pure pair of functions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kimi_profiles.claude import (
+    Surroundings,
+    has_login,
+    settings_changes,
+    state_changes,
+    supplied_by_env,
+    supplied_by_settings,
+)
+from kimi_profiles.credentials import read_token, token_notices
+from kimi_profiles.endpoint import check_token, profile_notices
+from kimi_profiles.errors import Notice, NotPermittedError, TokenUnavailableError
+from kimi_profiles.files import read_file
+from kimi_profiles.ledger import Application, Record, read_ledger
+from kimi_profiles.paths import find_places, find_scope
+from kimi_profiles.plan import find_drift, plan_text
+from kimi_profiles.secrets import Secret
+from kimi_profiles.transaction import (
+    Intent,
+    TargetIntent,
+    TargetPlan,
+    TargetResult,
+    plan_targets,
+    run_transaction,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kimi_profiles.paths import Places, Scope
+    from kimi_profiles.plan import Change
+    from kimi_profiles.profile import Profile
+
+__all__ = ["ClaudeCode", "MergedText", "Plan", "Result", "Status", "merge_text", "unmerge_text"]
+
+DEFAULT_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be done; a value. ``str()`` of it is the diff, without secrets.
+
+    Attributes:
+        command: ``apply`` or ``unapply``.
+        profile: Name of the profile; for ``unapply`` of the one that is taken out, if any is.
+        scope: ``user``, ``project``, ``local`` or ``path``.
+        targets: One for each file.
+        warnings: What is odd about it.
+    """
+
+    command: str
+    profile: str | None
+    scope: str
+    targets: tuple[TargetPlan, ...]
+    warnings: tuple[Notice, ...]
+
+    @property
+    def changed(self) -> bool:
+        """Whether any file would change."""
+        return any(target.is_changed for target in self.targets)
+
+    def __str__(self) -> str:
+        from kimi_profiles.report import diff_lines
+
+        return "\n".join(diff_lines(self.targets))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was done. Attributes as for :class:`Plan`."""
+
+    command: str
+    profile: str | None
+    scope: str
+    targets: tuple[TargetResult, ...]
+    warnings: tuple[Notice, ...]
+
+    @property
+    def changed(self) -> bool:
+        """Whether any file changed."""
+        return any(target.plan.is_changed for target in self.targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is applied, and whether the files still say so.
+
+    Attributes:
+        applied: ``None`` where nothing is.
+        in_sync: Whether a profile is applied and every key still holds what we wrote.
+        drift: File and pointer of each key that does not.
+        is_interrupted: Whether a run was cut short; the next ``apply`` or ``unapply`` carries on.
+    """
+
+    scope: str
+    settings: Path
+    applied: Application | None
+    in_sync: bool
+    drift: tuple[tuple[Path, str], ...]
+    is_interrupted: bool
+    warnings: tuple[Notice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaudeCode:
+    """One scope of one Claude Code installation. Make it with one of the class methods.
+
+    Attributes:
+        places: The folders of the user.
+        scope: The files that are edited.
+    """
+
+    places: Places
+    scope: Scope
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    env: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    is_own_home: bool = True
+
+    @classmethod
+    def user(cls, *, home: Path | None = None, timeout_s: float = DEFAULT_TIMEOUT_S) -> ClaudeCode:
+        """The user's settings, for all projects.
+
+        Args:
+            home: Another home than that of the user who runs this; then ``CLAUDE_CONFIG_DIR`` and ``XDG_…``,
+                which speak of the latter, count for nothing.
+            timeout_s: How long to wait for a lock, in seconds.
+        """
+        return cls.of("user", home=home, timeout_s=timeout_s)
+
+    @classmethod
+    def project(
+        cls, root: Path | None = None, *, home: Path | None = None, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> ClaudeCode:
+        """The shared settings of the project in ``root`` (the working directory if left out)."""
+        return cls.of("project", project=root, home=home, timeout_s=timeout_s)
+
+    @classmethod
+    def local(
+        cls, root: Path | None = None, *, home: Path | None = None, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> ClaudeCode:
+        """The user's own settings for the project in ``root`` (the working directory if left out)."""
+        return cls.of("local", project=root, home=home, timeout_s=timeout_s)
+
+    @classmethod
+    def at(
+        cls, settings: Path, *, home: Path | None = None, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> ClaudeCode:
+        """Any settings file as the only target; ``.claude.json`` is left alone."""
+        return cls.of("path", settings=settings, home=home, timeout_s=timeout_s)
+
+    @classmethod
+    def of(
+        cls,
+        scope: str,
+        *,
+        project: Path | None = None,
+        settings: Path | None = None,
+        home: Path | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> ClaudeCode:
+        """Like the others, with the scope as a word."""
+        places = find_places(home=home)
+        where = find_scope(scope, places, project=project, settings=settings)
+        return cls(places, where, timeout_s, is_own_home=home is None)
+
+    def plan(
+        self,
+        profile: Profile,
+        *,
+        token: str | None = None,
+        store: Path | None = None,
+        allow_tracked: bool = False,
+        keep_login: bool = False,
+    ) -> Plan:
+        """What :meth:`apply` would do. Nothing is written. Arguments and errors as there."""
+        intent, warnings = self._apply_intent(
+            profile, token=token, store=store, allow_tracked=allow_tracked, keep_login=keep_login
+        )
+        targets = tuple(plan_targets(intent, state=self.places.state))
+        return Plan("apply", profile.name, self.scope.name, targets, tuple(warnings))
+
+    def apply(
+        self,
+        profile: Profile,
+        *,
+        token: str | None = None,
+        store: Path | None = None,
+        allow_tracked: bool = False,
+        keep_login: bool = False,
+    ) -> Result:
+        """Merge ``profile`` in, and take out what another profile had put there.
+
+        Args:
+            profile: From :class:`~kimi_profiles.store.ProfileStore`.
+            token: The token itself, instead of what the profile refers to.
+            store: The TOML file it comes from, if not the user's own; relative paths of token files start
+                in its folder.
+            allow_tracked: Write a token even into a file that git tracks or that is meant to be committed.
+            keep_login: Leave a stored Console login where it is, although its key is then sent too.
+
+        Raises:
+            ProfilesError: See :mod:`kimi_profiles.errors`; each says whether anything was written.
+        """
+        intent, warnings = self._apply_intent(
+            profile, token=token, store=store, allow_tracked=allow_tracked, keep_login=keep_login
+        )
+        results = tuple(run_transaction(intent, state=self.places.state, timeout_s=self.timeout_s))
+        result = Result("apply", profile.name, self.scope.name, results, tuple(warnings))
+        return _with_restart_notice(result)
+
+    def plan_unapply(self) -> Plan:
+        """What :meth:`unapply` would do. Nothing is written."""
+        name, intent = self._unapply_intent()
+        targets = tuple(plan_targets(intent, state=self.places.state))
+        return Plan("unapply", name, self.scope.name, targets, ())
+
+    def unapply(self) -> Result:
+        """Take the profile out again; what was there before comes back, what others wrote since stays.
+
+        Raises:
+            ProfilesError: See :mod:`kimi_profiles.errors`.
+        """
+        name, intent = self._unapply_intent()
+        if not self.places.state.is_dir():
+            return Result("unapply", None, self.scope.name, (), ())
+        results = tuple(run_transaction(intent, state=self.places.state, timeout_s=self.timeout_s))
+        return _with_restart_notice(Result("unapply", name, self.scope.name, results, ()))
+
+    def status(self, *, profile: Profile | None = None) -> Status:
+        """What is applied. Nothing is written.
+
+        Args:
+            profile: The applied profile as it is declared now, to see whether that changed since.
+        """
+        ledger = read_ledger(self._ledger)
+        holder = str(self.scope.settings)
+        applied = ledger.applications.get(holder)
+        drift: list[tuple[Path, str]] = []
+        for path, record in ledger.records.items():
+            if any(holder in owned.holders for owned in record.owned):
+                text = _read_text(Path(path))
+                drift += [(Path(path), pointer) for pointer in find_drift(text, record, holder=holder)]
+        warnings = []
+        if applied is not None and profile is not None and applied.declared != _digest(profile):
+            warnings.append(
+                Notice(
+                    "profile-changed",
+                    f"profile {profile.name} is declared differently than when it was applied",
+                    f"kimi-profiles apply {profile.name}",
+                )
+            )
+        is_interrupted = bool(ledger.pending)
+        return Status(
+            scope=self.scope.name,
+            settings=self.scope.settings,
+            applied=applied,
+            in_sync=applied is not None and not drift and not is_interrupted,
+            drift=tuple(drift),
+            is_interrupted=is_interrupted,
+            warnings=tuple(warnings),
+        )
+
+    @property
+    def _ledger(self) -> Path:
+        return self.places.state / "ledger.json"
+
+    def _apply_intent(
+        self,
+        profile: Profile,
+        *,
+        token: str | None,
+        store: Path | None,
+        allow_tracked: bool,
+        keep_login: bool,
+    ) -> tuple[Intent, list[Notice]]:
+        folder = (store or self.places.store).parent
+        secret = self._token(profile, token, folder)
+        if secret is not None:
+            check_token(profile.base_url, secret)
+        warnings = [
+            *profile_notices(profile),
+            *token_notices(profile, home=self.places.home, folder=folder),
+            *self._login_notices(profile, keep_login=keep_login),
+        ]
+        surroundings = Surroundings(self._supplied(), self._helper_command(profile, store))
+
+        def settings(record: Record) -> Sequence[Change]:
+            return settings_changes(profile, secret, record=record, surroundings=surroundings)
+
+        def state(_: Record) -> Sequence[Change]:
+            changes = state_changes(profile, secret)
+            return [change for change in changes if not (keep_login and change.pointer == "/primaryApiKey")]
+
+        targets = [TargetIntent(self.scope.settings, settings, is_shared=self.scope.name == "project")]
+        if self.scope.claude_json is not None:
+            # Before the settings: a login has to be gone when the base URL changes, not a moment later.
+            targets.insert(0, TargetIntent(self.scope.claude_json, state, has_client_lock=True))
+        targets += self._left_behind({target.path for target in targets})
+        application = Application(
+            profile=profile.name,
+            scope=self.scope.name,
+            at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            declared=_digest(profile),
+            targets=tuple(str(target.path) for target in targets),
+        )
+        return Intent(self.scope.settings, application, tuple(targets), allow_tracked), warnings
+
+    def _unapply_intent(self) -> tuple[str | None, Intent]:
+        applied = read_ledger(self._ledger).applications.get(str(self.scope.settings))
+        targets = [TargetIntent(self.scope.settings, _nothing), *self._left_behind({self.scope.settings})]
+        return applied.profile if applied else None, Intent(self.scope.settings, None, tuple(targets))
+
+    def _left_behind(self, known: set[Path]) -> list[TargetIntent]:
+        """Other files in which this scope still has something, from an earlier command."""
+        holder = str(self.scope.settings)
+        records = read_ledger(self._ledger).records
+        paths = [
+            Path(path)
+            for path, record in records.items()
+            if any(holder in owned.holders for owned in record.owned)
+        ]
+        return [
+            TargetIntent(path, _nothing, has_client_lock=path.name in {".claude.json", ".config.json"})
+            for path in paths
+            if path not in known
+        ]
+
+    def _token(self, profile: Profile, token: str | None, folder: Path) -> Secret | None:
+        if profile.delivery == "helper":
+            if profile.token is None:
+                raise TokenUnavailableError(
+                    f"profile {profile.name} does not say where its token is",
+                    hint='set auth.token, for example to { env = "MY_API_KEY" }',
+                )
+            return None
+        if token is not None:
+            return Secret(token.strip())
+        return read_token(profile, env=self.env, home=self.places.home, folder=folder)
+
+    def _supplied(self) -> frozenset[str]:
+        names = supplied_by_env(self.env) if self.is_own_home else frozenset()
+        for path in (*self.scope.lower, self.places.claude_json):
+            names |= supplied_by_settings(_text_or_empty(path))
+        return names
+
+    def _helper_command(self, profile: Profile, store: Path | None) -> str | None:
+        """The command line that Claude Code hands to a shell, in whatever folder it runs in.
+
+        ``-P`` keeps Python from importing a ``kimi_profiles`` that a project put into that folder.
+        """
+        if profile.delivery != "helper":
+            return None
+        command = [sys.executable, "-P", "-m", "kimi_profiles", "token", profile.name]
+        if store is not None:
+            command += ["--store", os.path.abspath(store)]  # noqa: PTH100 - links keep their names
+        if not self.is_own_home:
+            command += ["--home", str(self.places.home)]
+        return subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
+
+    def _login_notices(self, profile: Profile, *, keep_login: bool) -> list[Notice]:
+        is_kept = keep_login or not profile.detach_login or self.scope.claude_json is None
+        if not is_kept or not has_login(_text_or_empty(self.places.claude_json)):
+            return []
+        message = f"{self.places.claude_json} holds a Console login, whose key goes to {profile.base_url} too"
+        return [
+            Notice("login-key-sent", message, "log out with /logout, or let the profile detach the login")
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class MergedText:
+    """A text with a profile in it, and the record by which :func:`unmerge_text` takes it out again."""
+
+    text: str
+    record: Record = field(repr=False)
+
+
+def merge_text(
+    text: str,
+    profile: Profile,
+    *,
+    token: str | None = None,
+    record: Record | None = None,
+    supplied: frozenset[str] = frozenset(),
+) -> MergedText:
+    """Merge ``profile`` into the text of a settings file. Pure: no file, no lock, no environment.
+
+    Args:
+        text: The settings; may be empty.
+        profile: What to merge.
+        token: Its token; needed for inline delivery.
+        record: From an earlier call, if ``text`` already holds a profile.
+        supplied: Names of variables that a weaker layer sets; they are masked where they would interfere.
+
+    Returns:
+        The new text and a new record. The record holds no token, but earlier values of the user's.
+
+    Raises:
+        JsonTextError: ``text`` is not strict JSON.
+        TargetInvalidError: Something that is no object is in the way.
+    """
+    known = Record() if record is None else record
+    secret = None if token is None else Secret(token)
+    if profile.delivery == "inline" and secret is None:
+        raise TokenUnavailableError("a profile with inline delivery cannot be merged without its token")
+    command = shlex.join(["kimi-profiles", "token", profile.name]) if profile.delivery == "helper" else None
+    changes = settings_changes(
+        profile, secret, record=known, surroundings=Surroundings(supplied, helper_command=command)
+    )
+    plan = plan_text(text, known, changes, holder=_TEXT_HOLDER)
+    return MergedText(plan.text or "", plan.record)
+
+
+def unmerge_text(text: str, record: Record) -> MergedText:
+    """Take out of ``text`` what :func:`merge_text` put in; what somebody changed since stays.
+
+    Returns:
+        The text without the profile, and a record that owns nothing.
+
+    Raises:
+        JsonTextError: ``text`` is not strict JSON.
+    """
+    plan = plan_text(text, record, (), holder=_TEXT_HOLDER)
+    return MergedText(plan.text or "", plan.record)
+
+
+_TEXT_HOLDER = "text"
+
+
+def _nothing(_: Record) -> Sequence[Change]:
+    return ()
+
+
+def _with_restart_notice(result: Result) -> Result:
+    if not result.changed:
+        return result
+    notice = Notice(
+        "session-restart",
+        "sessions of Claude Code that are running keep some of the old values",
+        "restart them",
+    )
+    return Result(result.command, result.profile, result.scope, result.targets, (*result.warnings, notice))
+
+
+def _digest(profile: Profile) -> str:
+    data = asdict(profile)
+    del data["origins"]
+    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _read_text(path: Path) -> str | None:
+    data = read_file(path)
+    return None if data is None else data.decode("utf-8", "replace")
+
+
+def _text_or_empty(path: Path) -> str:
+    """For files that are only looked at: one that cannot be read supplies nothing."""
+    try:
+        return _read_text(path) or ""
+    except NotPermittedError:
+        return ""

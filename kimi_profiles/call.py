@@ -1,0 +1,101 @@
+"""One call of the command line: its options, and what they mean as store, scope and output."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kimi_profiles.paths import find_places
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from kimi_profiles.api import ClaudeCode
+    from kimi_profiles.errors import Notice
+    from kimi_profiles.screen import Screen
+    from kimi_profiles.store import ProfileStore
+
+__all__ = ["Call"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a command gets to work with.
+
+    Attributes:
+        args: The parsed arguments: the common ones, and the command's own.
+        out: Results for people; silent with ``--quiet`` and ``--json``.
+        err: Everything else.
+    """
+
+    args: argparse.Namespace
+    out: Screen
+    err: Screen
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the answer is one JSON object."""
+        return bool(self.args.json)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether people want to see nothing but errors."""
+        return bool(self.args.quiet)
+
+    @property
+    def store_path(self) -> Path | None:
+        """The TOML file that was named, by option or by ``KIMI_PROFILES_STORE``; absolute."""
+        named = self.args.store or os.environ.get("KIMI_PROFILES_STORE")
+        return Path(os.path.abspath(named)) if named else None  # noqa: PTH100 - links keep their names
+
+    @property
+    def home(self) -> Path | None:
+        """The home that was named."""
+        return self.args.home and Path(self.args.home)
+
+    def store(self) -> ProfileStore:
+        """The profiles."""
+        from kimi_profiles.store import ProfileStore
+
+        return ProfileStore.open(self.store_path, home=self.home)
+
+    def own_store_path(self) -> Path:
+        """The TOML file, named or not."""
+        return self.store_path or find_places(home=self.home).store
+
+    def claude(self) -> ClaudeCode:
+        """The scope that the options name."""
+        from kimi_profiles.api import ClaudeCode
+
+        return ClaudeCode.of(
+            self.args.scope,
+            project=self.args.project and Path(self.args.project),
+            settings=self.args.settings and Path(self.args.settings),
+            home=self.home,
+            timeout_s=self.args.lock_timeout,
+        )
+
+    def answer(self, data: dict[str, Any]) -> None:
+        """With ``--json``, print the one object."""
+        if self.is_json:
+            json.dump(data, sys.stdout, ensure_ascii=True, indent=2)
+            sys.stdout.write("\n")
+
+    def say(self, *segments: Any) -> None:
+        """Print a line of the result for people."""
+        if not self.is_json and not self.is_quiet:
+            self.out.line(*segments)
+
+    def warn(self, notices: Iterable[Notice]) -> None:
+        """Print what is odd, to standard error."""
+        if self.is_json or self.is_quiet:
+            return
+        for notice in notices:
+            self.err.line(("warning: ", "change"), notice.message)
+            if notice.hint:
+                self.err.line(("   hint: ", "dim"), notice.hint)

@@ -1,0 +1,243 @@
+"""What a profile means in Claude Code's files: profile → changes. Pure; knows the client, touches nothing.
+
+Source of each rule: docs/claude-code.md, measured on Claude Code 2.1.39 and 2.1.329.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from kimi_profiles.catalogue import read_catalogue
+from kimi_profiles.jsontext import Document, Found, dumps, join_pointer, loads
+from kimi_profiles.jsontext.address import Address
+from kimi_profiles.plan import Change
+from kimi_profiles.secrets import is_secret_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kimi_profiles.ledger import Record
+    from kimi_profiles.profile import Profile
+    from kimi_profiles.secrets import Secret
+
+__all__ = [
+    "Surroundings",
+    "context_tokens",
+    "has_login",
+    "is_first_party",
+    "settings_changes",
+    "state_changes",
+    "supplied_by_env",
+    "supplied_by_settings",
+]
+
+TIER_VARIABLES = {
+    "opus": "ANTHROPIC_DEFAULT_OPUS_MODEL",
+    "sonnet": "ANTHROPIC_DEFAULT_SONNET_MODEL",
+    "haiku": "ANTHROPIC_DEFAULT_HAIKU_MODEL",
+    "fable": "ANTHROPIC_DEFAULT_FABLE_MODEL",
+    "subagent": "CLAUDE_CODE_SUBAGENT_MODEL",
+}
+
+# Each brings a second credential, or sends requests elsewhere than to the base URL, when a weaker layer sets
+# it; an empty string in the settings switches each off.
+RIVALS = (
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "ANTHROPIC_CUSTOM_HEADERS",
+    "CLAUDE_CODE_USE_BEDROCK",
+    "CLAUDE_CODE_USE_VERTEX",
+    "CLAUDE_CODE_USE_FOUNDRY",
+    "CLAUDE_CODE_USE_MANTLE",
+    "CLAUDE_CODE_USE_ANTHROPIC_AWS",
+    "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD",
+    "CLAUDE_CODE_REMOTE",
+)
+_WINDOW = ("CLAUDE_CODE_MAX_CONTEXT_TOKENS", "CLAUDE_CODE_AUTO_COMPACT_WINDOW")
+_HELPER = "apiKeyHelper"
+_APPROVAL_LENGTH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the meaning of a profile depends on beside the profile.
+
+    Attributes:
+        supplied: Names that a weaker layer (process, ``.claude.json``, a weaker scope) sets to something:
+            variables, and ``apiKeyHelper``.
+        helper_command: Command line that prints this profile's token, for ``auth.delivery = "helper"``.
+    """
+
+    supplied: frozenset[str] = frozenset()
+    helper_command: str | None = None
+
+
+def settings_changes(
+    profile: Profile, token: Secret | None, *, record: Record, surroundings: Surroundings
+) -> list[Change]:
+    """What ``profile`` wants in a settings file.
+
+    Args:
+        profile: Resolved.
+        token: Needed for inline delivery; not looked at for a helper.
+        record: What we know about that file: a variable that an earlier profile set there lives on in running
+            sessions until it is set to something else, so it is emptied, not removed.
+        surroundings: See there.
+    """
+    is_helper = profile.delivery == "helper"
+    supplied = surroundings.supplied | {
+        entry.pointer.rpartition("/")[2] for entry in record.owned if entry.is_present
+    }
+
+    def masked(name: str) -> str | None:
+        return "" if name in supplied else None
+
+    env: dict[str, str | None] = {"ANTHROPIC_BASE_URL": profile.base_url}
+    if is_helper:
+        # The client takes a variable of either name beside the helper's answer, so both are switched off.
+        env |= {"ANTHROPIC_AUTH_TOKEN": "", "ANTHROPIC_API_KEY": ""}
+    elif token is not None and profile.auth_variable == "ANTHROPIC_AUTH_TOKEN":
+        env |= {"ANTHROPIC_AUTH_TOKEN": token.reveal(), "ANTHROPIC_API_KEY": ""}
+    elif token is not None:
+        # 2.1.39 sends an empty bearer for an empty variable, so it is set only where it masks something.
+        masked_token = masked("ANTHROPIC_AUTH_TOKEN")
+        env |= {"ANTHROPIC_API_KEY": token.reveal(), "ANTHROPIC_AUTH_TOKEN": masked_token}
+    env |= {name: masked(name) for name in RIVALS}
+    env |= _models(profile, masked)
+    env |= dict(profile.env)
+    changes = [_variable(name, value) for name, value in env.items()]
+    helper = surroundings.helper_command if is_helper else masked(_HELPER)
+    changes.append(
+        Change(join_pointer(_HELPER), None if helper is None else dumps(helper), is_secret=not is_helper)
+    )
+    changes += _defaults(profile)
+    changes += _settings(profile.settings, ())
+    return changes
+
+
+def state_changes(profile: Profile, token: Secret | None) -> list[Change]:
+    """What ``profile`` wants in ``.claude.json``. Arguments as for :func:`settings_changes`."""
+    changes = []
+    if profile.onboarding:
+        changes.append(Change("/hasCompletedOnboarding", "true"))
+    if token is not None and profile.delivery == "inline" and profile.auth_variable == "ANTHROPIC_API_KEY":
+        tail = dumps(token.reveal()[-_APPROVAL_LENGTH:])
+        approved = join_pointer("customApiKeyResponses", "approved")
+        rejected = join_pointer("customApiKeyResponses", "rejected")
+        changes += [
+            Change(approved, tail, member=tail, is_secret=True),
+            Change(rejected, None, member=tail, is_secret=True),
+        ]
+    if profile.detach_login:
+        changes.append(Change("/primaryApiKey", None, is_secret=True))
+    return changes
+
+
+def supplied_by_env(env: Mapping[str, str]) -> frozenset[str]:
+    """Names of the variables that are set to something."""
+    return frozenset(name for name, value in env.items() if value)
+
+
+def supplied_by_settings(text: str) -> frozenset[str]:
+    """Names that a settings file, or ``.claude.json``, supplies to the client.
+
+    A file that is not strict JSON supplies nothing: the client ignores it as a whole.
+    """
+    try:
+        document = Document(text)
+    except ValueError:
+        return frozenset()
+    names = set()
+    states = document.read([Address("/env"), Address(f"/{_HELPER}")])
+    env, helper = states.values()
+    if isinstance(helper, Found) and helper.raw not in {'""', "null"}:
+        names.add(_HELPER)
+    if isinstance(env, Found) and env.raw.startswith("{"):
+        names |= {name for name, value in loads(env.raw).items() if value != ""}
+    return frozenset(names)
+
+
+def has_login(text: str) -> bool:
+    """Whether ``.claude.json`` holds a Console login, whose key is sent beside a token."""
+    try:
+        state = Document(text).read([Address("/primaryApiKey")])[Address("/primaryApiKey")]
+    except ValueError:
+        return False
+    return isinstance(state, Found) and state.raw not in {'""', "null"}
+
+
+def is_first_party(base_url: str) -> bool:
+    """Whether the endpoint is Anthropic's own."""
+    host = urlsplit(base_url).hostname or ""
+    return host == "anthropic.com" or host.endswith(".anthropic.com")
+
+
+def _models(profile: Profile, masked: Any) -> dict[str, str | None]:
+    if not profile.models:
+        return {}
+    pinned = profile.models["default"] if profile.pin_model and "default" in profile.models else None
+    tiers = {TIER_VARIABLES[tier]: model for tier, model in profile.models.items() if tier != "default"}
+    return {
+        "ANTHROPIC_MODEL": pinned or masked("ANTHROPIC_MODEL"),
+        **tiers,
+        # It beats the haiku tier for background requests.
+        "ANTHROPIC_SMALL_FAST_MODEL": masked("ANTHROPIC_SMALL_FAST_MODEL"),
+    }
+
+
+def _defaults(profile: Profile) -> Iterator[Change]:
+    """What is set only where neither the profile nor the user says anything."""
+    values: dict[str, str] = {}
+    if not is_first_party(profile.base_url):
+        # The attribution block differs in every request, so no third-party prompt cache ever hits.
+        values["CLAUDE_CODE_ATTRIBUTION_HEADER"] = "0"
+        values["CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"] = "1"
+    values |= profile.extras
+    for name, value in values.items():
+        if name not in profile.env:
+            yield _variable(name, value, unless=(name,))
+    window = context_tokens(profile)
+    if window is not None and not any(name in profile.env for name in _WINDOW):
+        for name in _WINDOW:
+            yield _variable(name, str(window), unless=_WINDOW)
+
+
+def context_tokens(profile: Profile) -> int | None:
+    """The context window to tell the client, in tokens; ``None`` where it knows better than we do.
+
+    The client has one number for all models: the smallest window of those a conversation can run on. For ids
+    that begin with ``claude-`` it uses its own table.
+    """
+    if profile.context_tokens is not None:
+        return profile.context_tokens
+    catalogue = read_catalogue()
+    ids = {model for tier, model in profile.models.items() if tier != "haiku"}
+    known = {model: catalogue.model(model) for model in ids}
+    default = known.get(profile.models.get("default", ""))
+    if default is None or default.context_tokens is None:
+        return None
+    return min(model.context_tokens for model in known.values() if model and model.context_tokens)
+
+
+def _variable(name: str, value: str | None, *, unless: Iterable[str] = ()) -> Change:
+    return Change(
+        join_pointer("env", name),
+        None if value is None else dumps(value),
+        is_secret=is_secret_name(name),
+        unless=tuple(join_pointer("env", other) for other in unless),
+    )
+
+
+def _settings(table: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[Change]:
+    """One change for each scalar, and for each member of each list."""
+    for key, value in table.items():
+        here = (*keys, key)
+        if isinstance(value, Mapping):
+            yield from _settings(value, here)
+        elif isinstance(value, list):
+            for raw in dict.fromkeys(map(dumps, value)):
+                yield Change(join_pointer(*here), raw, member=raw)
+        else:
+            yield Change(join_pointer(*here), dumps(value), is_secret=is_secret_name(key))

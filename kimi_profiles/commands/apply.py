@@ -1,0 +1,109 @@
+"""Merge a profile into Claude Code's files.
+
+Only the keys that the profile needs are touched; everything else in the files stays as it is, to the byte.
+What another profile had put there is taken out first. `unapply` gives back what was there before.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from kimi_profiles.errors import UsageError
+from kimi_profiles.report import diff_segments, plan_json, result_json, short_path
+
+if TYPE_CHECKING:
+    import argparse
+
+    from kimi_profiles.api import Plan, Result
+    from kimi_profiles.call import Call
+
+_MAX_TOKEN_CHARACTERS = 1 << 16
+
+
+def add_profile_arguments(parser: argparse.ArgumentParser) -> None:
+    """What ``apply`` and ``plan`` have in common."""
+    parser.add_argument("name", metavar="NAME", help="a profile of yours, or a provider")
+    parser.add_argument(
+        "--token-stdin",
+        action="store_true",
+        help="read the token from standard input, not where the profile says",
+    )
+    parser.add_argument(
+        "--allow-tracked", action="store_true", help="write the token even into a file that git tracks"
+    )
+    parser.add_argument(
+        "--keep-login",
+        action="store_true",
+        help="leave a stored Console login alone, although it is sent too",
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    add_profile_arguments(parser)
+    parser.add_argument("--dry-run", action="store_true", help="show what would change, and write nothing")
+
+
+def run(call: Call) -> int:
+    """Apply, or with ``--dry-run`` show the plan."""
+    if call.args.dry_run:
+        show_plan(call, plan_apply(call))
+        return 0
+    result = call.claude().apply(call.store()[call.args.name], **_options(call))
+    call.answer(result_json(result))
+    tell_result(call, result, f"{result.profile} is applied")
+    return 0
+
+
+def plan_apply(call: Call) -> Plan:
+    """The plan for the profile that the arguments name."""
+    return call.claude().plan(call.store()[call.args.name], **_options(call))
+
+
+def show_plan(call: Call, plan: Plan) -> None:
+    """Print the plan as the difference it would make."""
+    call.answer(plan_json(plan))
+    for segments in diff_segments(plan.targets):
+        call.say(*segments)
+    if not plan.changed:
+        call.say("nothing to do")
+    call.warn(plan.warnings)
+
+
+def tell_result(call: Call, result: Result, done: str) -> None:
+    """Print what was done: a sentence, then a line for each file."""
+    if not result.changed:
+        call.say(done, (" already, nothing to do" if result.command == "apply" else ""))
+    else:
+        call.say((done, "good"), (f"  {result.scope} scope", "dim"))
+    for target in result.targets:
+        plan = target.plan
+        if not plan.is_changed:
+            continue
+        count = len(plan.text.actions)
+        what = "removed" if plan.mode is None else f"{count} {'key' if count == 1 else 'keys'}"
+        backup = f", backup {target.backup.name}" if target.backup else ""
+        call.say("  ", short_path(plan.path), (f"  {what}{backup}", "dim"))
+    for target in result.targets:
+        for drift in target.plan.text.drift:
+            fate = "left as it is" if drift.is_kept else "replaced; their value comes back at unapply"
+            call.say(("  ! ", "change"), f"{drift.pointer} was changed since by somebody else: {fate}")
+    call.warn(result.warnings)
+
+
+def _options(call: Call) -> dict[str, Any]:
+    return {
+        "token": _read_token() if call.args.token_stdin else None,
+        "store": call.store_path,
+        "allow_tracked": call.args.allow_tracked,
+        "keep_login": call.args.keep_login,
+    }
+
+
+def _read_token() -> str:
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError(
+            "--token-stdin wants the token on standard input", hint="pipe it in: … | kimi-profiles …"
+        )
+    return sys.stdin.read(_MAX_TOKEN_CHARACTERS)

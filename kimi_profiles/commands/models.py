@@ -1,0 +1,71 @@
+"""The models that are known: context window, price, whether they are still offered, and by whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kimi_profiles.catalogue import read_catalogue
+from kimi_profiles.report import SCHEMA
+
+if TYPE_CHECKING:
+    import argparse
+
+    from kimi_profiles.call import Call
+    from kimi_profiles.catalogue import Model
+    from kimi_profiles.screen import Segment
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    parser.add_argument("--provider", metavar="NAME", help="only those of this provider")
+
+
+def run(call: Call) -> int:
+    """Print the models."""
+    catalogue = read_catalogue()
+    wanted = call.args.provider
+    models = [model for model in catalogue.models.values() if wanted is None or wanted in model.providers]
+    call.answer(
+        {
+            "schema": SCHEMA,
+            "ok": True,
+            "command": "models",
+            "as_of": catalogue.as_of.isoformat(),
+            "models": [_json(model) for model in models],
+        }
+    )
+    if call.is_json or call.is_quiet:
+        return 0
+    header = ["MODEL", "CONTEXT", "$/M IN", "$/M OUT", "STATUS", "PROVIDERS"]
+    call.out.table(header, [_cells(model) for model in models])
+    call.say((f"as of {catalogue.as_of}", "dim"))
+    return 0
+
+
+def _json(model: Model) -> dict[str, object]:
+    return {
+        "name": model.id,
+        "providers": list(model.providers),
+        "context_tokens": model.context_tokens,
+        "max_output_tokens": model.max_output_tokens,
+        "status": model.status,
+        "retired_on": model.retired_on.isoformat() if model.retired_on else None,
+        "successor": model.successor,
+        "price_usd_per_mtok": dict(model.price_usd_per_mtok) if model.price_usd_per_mtok else None,
+        "sources": list(model.sources),
+    }
+
+
+def _cells(model: Model) -> list[Segment | str]:
+    price = model.price_usd_per_mtok or {}
+    status: Segment = (model.status, {"current": "good", "retired": "bad"}.get(model.status, "change"))  # type: ignore[assignment]
+    if model.successor:
+        status = (f"{model.status}, use {model.successor}", status[1])
+    return [
+        (model.id, "strong"),
+        f"{model.context_tokens:,}" if model.context_tokens else "-",
+        f"{price['input']:g}" if "input" in price else "-",
+        f"{price['output']:g}" if "output" in price else "-",
+        status,
+        ", ".join(model.providers),
+    ]

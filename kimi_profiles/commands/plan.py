@@ -1,0 +1,30 @@
+"""Show what `apply` would change, as a difference with secrets masked; nothing is written.
+
+With --exit-code the exit status is 4 if there is anything to change, and 0 if not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kimi_profiles.commands.apply import add_profile_arguments, plan_apply, show_plan
+
+if TYPE_CHECKING:
+    import argparse
+
+    from kimi_profiles.call import Call
+
+_FOUND = 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    add_profile_arguments(parser)
+    parser.add_argument("--exit-code", action="store_true", help="exit 4 if there is anything to change")
+
+
+def run(call: Call) -> int:
+    """Show the plan."""
+    plan = plan_apply(call)
+    show_plan(call, plan)
+    return _FOUND if call.args.exit_code and plan.changed else 0

@@ -1,0 +1,35 @@
+"""Take the applied profile out of Claude Code's files again.
+
+Each key gets back what was there before; what somebody changed since stays as they left it. If nobody
+else wrote to a file in between, it gets its old bytes back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kimi_profiles.commands.apply import show_plan, tell_result
+from kimi_profiles.report import result_json
+
+if TYPE_CHECKING:
+    import argparse
+
+    from kimi_profiles.call import Call
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    parser.add_argument("--dry-run", action="store_true", help="show what would change, and write nothing")
+
+
+def run(call: Call) -> int:
+    """Unapply, or with ``--dry-run`` show the plan."""
+    claude = call.claude()
+    if call.args.dry_run:
+        show_plan(call, claude.plan_unapply())
+        return 0
+    result = claude.unapply()
+    call.answer(result_json(result))
+    done = f"{result.profile} is taken out" if result.profile else "no profile is applied"
+    tell_result(call, result, done)
+    return 0

@@ -1,0 +1,40 @@
+"""Ask git whether it tracks a file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+__all__ = ["is_tracked"]
+
+_TIMEOUT_S = 10.0
+
+
+def is_tracked(path: Path) -> bool:
+    """Whether a repository around the real file knows it.
+
+    Git is only started where a ``.git`` lies in a folder above. Where it does, but git cannot be asked, the
+    answer is ``True``: better to ask the user once too often than to publish a token.
+    """
+    real = Path(os.path.realpath(path))
+    if not any((folder / ".git").exists() for folder in real.parents):
+        return False
+    folder = next(folder for folder in real.parents if folder.is_dir())
+    # A repository's own configuration may name a program to run (core.fsmonitor), GIT_* variables may point
+    # to another repository, and one that belongs to another user is to be answered for, not refused.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "-c", "core.fsmonitor=false", "-c", "safe.directory=*", "ls-files", "--error-unmatch"]
+    try:
+        run = subprocess.run(
+            [*command, "--", os.path.relpath(real, folder)],
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return True
+    return run.returncode == 0 or b"did not match" not in run.stderr

@@ -1,0 +1,283 @@
+"""The ledger: what we wrote into each file and what was there before. Values, and their form on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from kimi_profiles.errors import LedgerInvalidError
+from kimi_profiles.jsontext import Found, canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+__all__ = ["ABSENT", "Application", "Ledger", "Owned", "Record", "read_ledger", "write_ledger"]
+
+SCHEMA = 1
+ABSENT = "absent"
+"""For ``Record.base``: before us there was no such file."""
+
+_MAX_SIZE_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """One thing that we took over in a file.
+
+    Attributes:
+        pointer: Where.
+        member: For a member of a list its salted digest, as :meth:`Record.digest` makes it; else ``None``.
+        before: What was there before us, as it stood there; ``None`` for nothing.
+        wrote: Salted digests of what we wrote; more than one while a run is under way or was cut short.
+        is_present: Whether what we wrote last is something rather than nothing.
+        is_secret: Whether its values are never shown.
+        holders: Settings files of the scopes that want it so.
+    """
+
+    pointer: str
+    member: str | None
+    before: Found | None = field(repr=False)
+    wrote: tuple[str, ...]
+    is_present: bool
+    is_secret: bool
+    holders: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """What it is found by in a :class:`Record`."""
+        return self.pointer, self.member
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """All that we know about one file.
+
+    Attributes:
+        salt: Random; makes digests of short or known values useless to a reader of the ledger.
+        owned: What we took over.
+        made: Pointers of objects and lists that we had to make.
+        texts: Digests of whole texts that become ``base`` when our part is taken out; the first is that of
+            ``base`` itself.
+        base: Id of the backup that holds the file without us, or :data:`ABSENT`; ``None`` until the first
+            write.
+        was_created: Whether the file is there because of us.
+        folders: Folders that we had to make for it, outer ones first.
+        mode_before: Its permission bits before us, where we changed them.
+    """
+
+    salt: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    owned: tuple[Owned, ...] = ()
+    made: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    base: str | None = None
+    was_created: bool = False
+    folders: tuple[str, ...] = ()
+    mode_before: int | None = None
+
+    def digest(self, pointer: str, raw: str | None) -> str:
+        """A salted digest of the JSON value ``raw`` at ``pointer``; equal for equal values."""
+        return self._hash(pointer, None if raw is None else canonical(raw))
+
+    def digest_text(self, text: str | None) -> str:
+        """A salted digest of a whole text; ``None`` is no file."""
+        return self._hash("text", text)
+
+    def knows(self, text: str | None) -> bool:
+        """Whether ``text`` without our part is just ``base``, to the byte."""
+        return self.base is not None and self.digest_text(text) in self.texts
+
+    @property
+    def holds_secret(self) -> bool:
+        """Whether we put a secret into the file that is not just an empty string."""
+        return any(
+            owned.is_secret and owned.is_present and self.digest(owned.pointer, '""') not in owned.wrote[-1:]
+            for owned in self.owned
+        )
+
+    def _hash(self, kind: str, text: str | None) -> str:
+        head = f"{self.salt}\0{kind}\0{'-' if text is None else '+'}"
+        return hashlib.sha256((head + (text or "")).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def joined(self, other: Record) -> Record:
+        """Both at once: what to write ahead, true before and after the file is replaced.
+
+        ``other`` is the later one and decides; from this one comes what it may still find in the file.
+        """
+        later = {owned.key: owned for owned in other.owned}
+        owned = []
+        for earlier in self.owned:
+            also = later.pop(earlier.key, None)
+            if also is None:
+                owned.append(earlier)
+            else:
+                owned.append(replace(also, wrote=_union(earlier.wrote, also.wrote)))
+        return replace(
+            other,
+            owned=(*owned, *later.values()),
+            made=_union(self.made, other.made),
+            folders=_union(self.folders, other.folders),
+            was_created=self.was_created or other.was_created,
+            mode_before=other.mode_before if other.mode_before is not None else self.mode_before,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object from which :meth:`from_json` makes an equal record."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Record:
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            LedgerInvalidError: ``data`` is not such an object.
+        """
+        try:
+            owned = tuple(_owned(entry) for entry in data["owned"])
+            return cls(
+                salt=_text(data["salt"]),
+                owned=owned,
+                made=_texts(data["made"]),
+                texts=_texts(data["texts"]),
+                base=None if data["base"] is None else _text(data["base"]),
+                was_created=bool(data["was_created"]),
+                folders=_texts(data["folders"]),
+                mode_before=None if data["mode_before"] is None else int(data["mode_before"]) & 0o7777,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise LedgerInvalidError(f"a record lacks or mistypes {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One scope to which a profile is applied; its key in the ledger is the path of the settings file.
+
+    Attributes:
+        profile: Its name.
+        scope: ``user``, ``project``, ``local`` or ``path``.
+        at: UTC, ISO 8601 with ``Z``, seconds.
+        declared: Digest of the resolved profile, to see whether it changed since.
+        targets: The files it wrote to.
+    """
+
+    profile: str
+    scope: str
+    at: str
+    declared: str
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Everything: applications by settings file, records by file.
+
+    Attributes:
+        pending: Files that a run was about to replace; empty unless one is under way or was cut short.
+    """
+
+    applications: Mapping[str, Application] = field(default_factory=dict)
+    records: Mapping[str, Record] = field(default_factory=dict)
+    pending: tuple[str, ...] = ()
+
+    def record(self, path: Path) -> Record:
+        """The record of ``path``; a new one if there is none."""
+        found = self.records.get(str(path))
+        return Record() if found is None else found
+
+    def with_records(self, records: Mapping[str, Record], *, pending: Iterable[str] = ()) -> Ledger:
+        """The same with some records replaced; a record that owns nothing is forgotten."""
+        merged = {**self.records, **records}
+        kept = {path: record for path, record in merged.items() if record.owned}
+        return replace(self, records=kept, pending=tuple(pending))
+
+    def with_application(self, settings: str, application: Application | None) -> Ledger:
+        """The same with one application replaced, or forgotten."""
+        rest = {path: known for path, known in self.applications.items() if path != settings}
+        return replace(self, applications=rest if application is None else {**rest, settings: application})
+
+
+def read_ledger(path: Path) -> Ledger:
+    """The ledger in the file ``path``; an empty one where there is no file.
+
+    Raises:
+        LedgerInvalidError: The file is damaged, or a newer version of this program wrote it.
+    """
+    from kimi_profiles.files import read_file
+
+    data = read_file(path, limit_bytes=_MAX_SIZE_BYTES)
+    if data is None:
+        return Ledger()
+    hint = "if nothing is applied, move the file away; else restore it, or restore a backup by hand"
+    try:
+        document = json.loads(data)
+        if document["schema"] != SCHEMA:
+            raise LedgerInvalidError(
+                f"the ledger has schema {document['schema']!r:.20}, and this program knows {SCHEMA}",
+                hint="use the newer version of kimi-profiles that wrote it",
+                path=path,
+            )
+        return Ledger(
+            {key: _application(entry) for key, entry in document["applications"].items()},
+            {key: Record.from_json(entry) for key, entry in document["records"].items()},
+            _texts(document["pending"]),
+        )
+    except LedgerInvalidError as error:
+        raise error.at(path) from None
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        raise LedgerInvalidError("the ledger is damaged", hint=hint, path=path) from None
+
+
+def write_ledger(path: Path, ledger: Ledger) -> None:
+    """Replace the file ``path`` durably; mode 0600. The caller holds the lock."""
+    from kimi_profiles.files import PRIVATE, replace_file, take_snapshot
+
+    document = {
+        "schema": SCHEMA,
+        "applications": {key: asdict(entry) for key, entry in ledger.applications.items()},
+        "records": {key: entry.to_json() for key, entry in ledger.records.items()},
+        "pending": ledger.pending,
+    }
+    data = json.dumps(document, indent=1, ensure_ascii=True).encode("ascii")
+    snapshot = take_snapshot(path, limit_bytes=_MAX_SIZE_BYTES)
+    if snapshot.data != data:
+        replace_file(snapshot, data, mode=PRIVATE, temporary=path.name + ".tmp")
+
+
+def _union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*first, *second)))
+
+
+def _owned(entry: Mapping[str, Any]) -> Owned:
+    before = entry["before"]
+    return Owned(
+        pointer=_text(entry["pointer"]),
+        member=None if entry["member"] is None else _text(entry["member"]),
+        before=None if before is None else Found(_text(before["raw"]), before["after"]),
+        wrote=_texts(entry["wrote"]),
+        is_present=bool(entry["is_present"]),
+        is_secret=bool(entry["is_secret"]),
+        holders=_texts(entry["holders"]),
+    )
+
+
+def _application(entry: Mapping[str, Any]) -> Application:
+    names = ("profile", "scope", "at", "declared")
+    profile, scope, at, declared = (_text(entry[name]) for name in names)
+    return Application(profile, scope, at, declared, _texts(entry["targets"]))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        msg = "text"
+        raise TypeError(msg)
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        msg = "list"
+        raise TypeError(msg)
+    return tuple(_text(entry) for entry in value)

@@ -1,0 +1,328 @@
+"""The three-way merge: what a file holds now, what we recorded, what is wanted → what it shall hold. Pure.
+
+One rule for every key, and for every member of a list:
+
+=========  =====  ==================  ====================================================
+wanted     ours?  now                 do
+=========  =====  ==================  ====================================================
+a state    no     already so          nothing, and do not own it
+a state    no     else                before := now; write
+a state    yes    what we wrote       keep ``before``; write if different
+a state    yes    else: drift         before := now, tell; write
+nothing    yes    what we wrote       put ``before`` back
+nothing    yes    else: drift         leave it, tell, forget it
+nothing    no                         nothing
+=========  =====  ==================  ====================================================
+
+Apply, switch, unapply and recovery after a crash are this rule with other wants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from kimi_profiles.errors import TargetInvalidError
+from kimi_profiles.jsontext import Address, Blocked, Document, Found, canonical, loads
+from kimi_profiles.ledger import ABSENT, Owned, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kimi_profiles.jsontext import Wanted
+
+__all__ = ["Action", "Change", "Drift", "TextPlan", "find_drift", "plan_text"]
+
+_Key = tuple[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that a profile wants in a file.
+
+    Attributes:
+        pointer: Where.
+        want: JSON text of the wanted value; ``None`` for nothing there.
+        member: For a member of the list at ``pointer`` its JSON text; ``want`` then is the same text for
+            "in the list", or ``None`` for "not in the list".
+        is_secret: Whether its values are never shown.
+        unless: Pointers; where the user has a value of his own at one of them, the change gives way.
+    """
+
+    pointer: str
+    want: str | None = field(repr=False)
+    member: str | None = field(default=None, repr=False)
+    is_secret: bool = False
+    unless: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> Address:
+        """Where in the document."""
+        return Address(self.pointer, self.member)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One difference between the file now and the file to be.
+
+    Attributes:
+        action: ``include`` and ``exclude`` are for members of lists.
+        before: JSON text now; ``None`` for nothing.
+        after: JSON text to be; ``None`` for nothing.
+    """
+
+    pointer: str
+    action: Literal["add", "replace", "remove", "include", "exclude"]
+    before: str | None = field(repr=False)
+    after: str | None = field(repr=False)
+    is_secret: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """An owned key that somebody changed since we wrote it; ``is_kept`` says whether their value stays."""
+
+    pointer: str
+    is_kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TextPlan:
+    """What shall become of one file.
+
+    Attributes:
+        now: Its text; ``None`` where there is none.
+        text: The text to be; ``None`` for no file.
+        base: Its text without any part of ours; ``None`` for no file. Meaningless where ``keeps_base``.
+        keeps_base: Whether the base on record still is the base.
+        record: What to record when it is done. Its ``base`` is still the old id where a new base is due.
+        actions: Differences, in the order of the changes.
+        drift: What somebody else changed.
+    """
+
+    now: str | None = field(repr=False)
+    text: str | None = field(repr=False)
+    base: str | None = field(repr=False)
+    keeps_base: bool
+    record: Record
+    actions: tuple[Action, ...]
+    drift: tuple[Drift, ...]
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the file has to be written."""
+        return self.text != self.now
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The three sides of one key."""
+
+    address: Address
+    owned: Owned | None
+    change: Change | None
+    now: Found | None
+    base: Found | None
+    is_drift: bool
+
+
+def plan_text(text: str | None, record: Record, changes: Sequence[Change], *, holder: str) -> TextPlan:
+    """Merge ``changes`` into ``text`` and take out what ``holder`` wanted before and wants no longer.
+
+    Args:
+        text: The file now; ``None`` where there is none.
+        record: What we know about it.
+        changes: What ``holder`` wants; none to take it all out.
+        holder: On whose behalf: the path of a settings file. What other holders want stays.
+
+    Raises:
+        JsonTextError: ``text`` is not strict JSON.
+        TargetInvalidError: A wanted key lies below something that is not an object, or not a list.
+    """
+    document = Document(text or "")
+    sides = _three_sides(document, record, changes)
+    _check_reachable(document, changes)
+    finals: list[tuple[_Sides, Wanted, Owned | None]] = []
+    bases = {side.address.pointer: side.base for side in sides if side.address.member is None}
+    for side in sides:
+        change = side.change
+        if change is not None and _gives_way(change, bases, document):
+            change = None
+        final, owned = _decide(side, change, record, holder)
+        finals.append((side, final, owned))
+    wanted = {side.address: final for side, final, _ in finals if not _is_same(side.now, final)}
+    filled = [address for address, state in wanted.items() if state is not None]
+    made = _union(record.made, document.missing_containers(filled))
+    new_text = document.edit(wanted, prune=record.made)
+    owned_next = tuple(owned for _, _, owned in finals if owned is not None)
+    keeps_base = record.knows(text)
+    base = None if keeps_base else _without_us(document, sides, record)
+    result: str | None = new_text
+    if not owned_next and (record.was_created or record.base == ABSENT) and _is_hollow(new_text):
+        result = None
+    if text is None and not wanted:
+        result = None
+    return TextPlan(
+        now=text,
+        text=result,
+        base=base if text is not None else None,
+        keeps_base=keeps_base,
+        record=replace(
+            record,
+            owned=owned_next,
+            made=made if owned_next else (),
+            was_created=record.was_created or text is None,
+        ),
+        actions=tuple(_action(side, final) for side, final, _ in finals if side.address in wanted),
+        drift=tuple(_drift(side, final) for side, final, _ in finals if side.is_drift),
+    )
+
+
+def find_drift(text: str | None, record: Record, *, holder: str) -> tuple[str, ...]:
+    """Pointers of what ``holder`` wanted and the file does not hold, in the order of the record.
+
+    Raises:
+        JsonTextError: ``text`` is not strict JSON.
+    """
+    document = Document(text or "")
+    drift = []
+    for owned in record.owned:
+        if holder not in owned.holders:
+            continue
+        address = _address(document, record, owned)
+        state = document.read([address])[address] if address is not None else None
+        raw = state.raw if isinstance(state, Found) else None
+        if record.digest(owned.pointer, raw) not in owned.wrote[-1:]:
+            drift.append(owned.pointer)
+    return tuple(drift)
+
+
+def _three_sides(document: Document, record: Record, changes: Sequence[Change]) -> list[_Sides]:
+    """Every key that is wanted or owned; the wanted ones first, in their order."""
+    owned = {entry.key: entry for entry in record.owned}
+    sides = []
+    for change in changes:
+        member = None if change.member is None else record.digest(change.pointer, change.member)
+        entry = owned.pop((change.pointer, member), None)
+        sides.append(_side(document, record, change.address, entry, change))
+    for rest in owned.values():
+        address = _address(document, record, rest)
+        if address is not None:
+            sides.append(_side(document, record, address, rest, None))
+    return sides
+
+
+def _address(document: Document, record: Record, owned: Owned) -> Address | None:
+    """Where ``owned`` is; ``None`` for a member that nobody finds in its list any more.
+
+    A member is found by its digest: the ledger does not hold the text of what we wrote.
+    """
+    if owned.member is None:
+        return Address(owned.pointer)
+    if owned.before is not None:
+        return Address(owned.pointer, owned.before.raw)
+    for raw in document.elements(owned.pointer):
+        if record.digest(owned.pointer, raw) == owned.member:
+            return Address(owned.pointer, raw)
+    return None
+
+
+def _side(
+    document: Document, record: Record, address: Address, owned: Owned | None, change: Change | None
+) -> _Sides:
+    state = document.read([address])[address]
+    now = state if isinstance(state, Found) else None
+    if owned is None:
+        return _Sides(address, None, change, now, now, is_drift=False)
+    if record.digest(owned.pointer, None if now is None else now.raw) in owned.wrote:
+        return _Sides(address, owned, change, now, owned.before, is_drift=False)
+    is_drift = isinstance(state, Blocked) or not _is_same(now, owned.before)
+    return _Sides(address, owned, change, now, now, is_drift=is_drift)
+
+
+def _check_reachable(document: Document, changes: Iterable[Change]) -> None:
+    for address, state in document.read([change.address for change in changes]).items():
+        if isinstance(state, Blocked):
+            kind = {"object": "an object", "list": "a list"}[state.expected]
+            line, column = document.place(state.pointer)
+            raise TargetInvalidError(
+                f"{state.pointer or 'the whole document'} is not {kind}, so {address} has no place",
+                hint="repair the file by hand; nothing was written",
+                line=line,
+                column=column,
+                pointer=state.pointer,
+            )
+
+
+def _gives_way(change: Change, bases: dict[str, Found | None], document: Document) -> bool:
+    for pointer in change.unless:
+        if pointer in bases:
+            if bases[pointer] is not None:
+                return True
+        elif isinstance(document.read([Address(pointer)])[Address(pointer)], Found):
+            return True
+    return False
+
+
+def _decide(side: _Sides, change: Change | None, record: Record, holder: str) -> tuple[Wanted, Owned | None]:
+    """The state to be, and what to own of it."""
+    others = tuple(h for h in side.owned.holders if h != holder) if side.owned else ()
+    if change is None:
+        if side.owned is not None and others and not side.is_drift:
+            return side.now, replace(side.owned, holders=others)
+        return side.base, None
+    if _is_same(side.base, change.want):
+        return side.base, None
+    wrote = (record.digest(change.pointer, change.want),)
+    member = None if change.member is None else record.digest(change.pointer, change.member)
+    owned = Owned(
+        pointer=change.pointer,
+        member=member,
+        before=side.base,
+        wrote=wrote,
+        is_present=change.want is not None,
+        is_secret=change.is_secret,
+        holders=tuple(sorted({*others, holder})),
+    )
+    return (side.now if _is_same(side.now, change.want) else change.want), owned
+
+
+def _without_us(document: Document, sides: Iterable[_Sides], record: Record) -> str:
+    wanted = {side.address: side.base for side in sides if not _is_same(side.now, side.base)}
+    return document.edit(wanted, prune=record.made)
+
+
+def _is_same(now: Found | None, other: Wanted) -> bool:
+    """Whether both mean the same JSON value, or both mean nothing."""
+    if now is None or other is None:
+        return now is None and other is None
+    raw = other.raw if isinstance(other, Found) else other
+    return now.raw == raw or canonical(now.raw) == canonical(raw)
+
+
+def _is_hollow(text: str) -> bool:
+    """Whether ``text`` says nothing: empty, or an object without members."""
+    stripped = text.lstrip("\ufeff").strip()
+    return not stripped or loads(stripped) == {}
+
+
+def _action(side: _Sides, final: Wanted) -> Action:
+    before = None if side.now is None else side.now.raw
+    after = final.raw if isinstance(final, Found) else final
+    kind: Literal["add", "replace", "remove", "include", "exclude"]
+    if side.address.member is not None:
+        kind = "exclude" if after is None else "include"
+    elif before is None:
+        kind = "add"
+    else:
+        kind = "remove" if after is None else "replace"
+    is_secret = any(source.is_secret for source in (side.change, side.owned) if source is not None)
+    return Action(side.address.pointer, kind, before, after, is_secret)
+
+
+def _drift(side: _Sides, final: Wanted) -> Drift:
+    return Drift(side.address.pointer, is_kept=_is_same(side.now, final))
+
+
+def _union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*first, *second)))

@@ -1,0 +1,180 @@
+"""Plans and results as JSON for scripts and as lines for people; the one place that masks secrets."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kimi_profiles.jsontext import loads
+from kimi_profiles.screen import visible
+from kimi_profiles.secrets import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from kimi_profiles.api import Plan, Result, Status
+    from kimi_profiles.plan import Action
+    from kimi_profiles.screen import Segment
+    from kimi_profiles.transaction import TargetPlan
+
+__all__ = [
+    "SCHEMA",
+    "diff_lines",
+    "diff_segments",
+    "plan_json",
+    "result_json",
+    "short_path",
+    "shown",
+    "status_json",
+]
+
+SCHEMA = 1
+_USER_IN_URL = re.compile(r"(://)[^/@\s\"]+@")
+_MARKS = {"add": "+", "include": "+", "replace": "~", "remove": "-", "exclude": "-"}
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """The contract's object for ``plan`` and every dry run."""
+    targets = [_target_json(target, backup=None) for target in plan.targets]
+    return _answer(plan, targets, changed=plan.changed, is_dry_run=True)
+
+
+def result_json(result: Result) -> dict[str, Any]:
+    """The contract's object for ``apply`` and ``unapply``."""
+    targets = [_target_json(target.plan, backup=target.backup) for target in result.targets]
+    return _answer(result, targets, changed=result.changed, is_dry_run=False)
+
+
+def status_json(status: Status) -> dict[str, Any]:
+    """The contract's object for ``status``."""
+    applied = status.applied
+    return {
+        "schema": SCHEMA,
+        "ok": True,
+        "command": "status",
+        "scope": status.scope,
+        "applied": None if applied is None else {"profile": applied.profile, "at": applied.at},
+        "in_sync": status.in_sync,
+        "drift": [{"path": str(path), "pointer": pointer} for path, pointer in status.drift],
+        "interrupted": status.is_interrupted,
+        "warnings": [notice.to_json() for notice in status.warnings],
+    }
+
+
+def shown(raw: str | None, *, is_secret: bool) -> Any:
+    """A JSON text as a value that may be printed; ``None`` for nothing.
+
+    A secret becomes ``{"secret": true, "fingerprint": …}``; an empty one hides nothing and stays empty.
+    """
+    if raw is None:
+        return None
+    if is_secret and raw != '""':
+        return {"secret": True, "fingerprint": _fingerprint(raw)}
+    try:
+        return loads(_USER_IN_URL.sub(r"\1…@", raw))
+    except ValueError:  # more digits than Python converts
+        return raw
+
+
+def diff_lines(targets: Iterable[TargetPlan]) -> Iterator[str]:
+    """The plan as text, a line for each change under its file."""
+    for segments in diff_segments(targets):
+        yield "".join(visible(text) for text, _ in segments)
+
+
+def diff_segments(targets: Iterable[TargetPlan]) -> Iterator[list[Segment]]:
+    """The plan as styled lines."""
+    for target in targets:
+        if not target.is_changed:
+            continue
+        yield [(short_path(target.path), "strong"), (_file_note(target), "dim")]
+        actions = target.text.actions
+        width = max((len(_place(action)) for action in actions), default=0)
+        for action in actions:
+            yield from _action_segments(action, width)
+        for drift in target.text.drift:
+            what = "somebody changed it since; it stays" if drift.is_kept else "somebody changed it since"
+            yield [("  ! ", "change"), (f"{drift.pointer:<{width}}", ""), (f"  {what}", "dim")]
+
+
+def short_path(path: Path) -> str:
+    """``path`` with ``~`` for the home of the user."""
+    try:
+        return f"~/{path.relative_to(Path.home()).as_posix()}"
+    except (ValueError, RuntimeError):
+        return str(path)
+
+
+def _action_segments(action: Action, width: int) -> Iterator[list[Segment]]:
+    style = {"+": "add", "-": "remove", "~": "change"}[_MARKS[action.action]]
+    before, after = (_word(raw, is_secret=action.is_secret) for raw in (action.before, action.after))
+    value: list[Segment] = [(after or before, "")]
+    if action.action == "replace":
+        value = [(before, "dim"), (" → ", "dim"), (after, "")]
+    yield [(f"  {_MARKS[action.action]} ", style), (f"{_place(action):<{width}}  ", ""), *value]  # type: ignore[list-item]
+
+
+def _place(action: Action) -> str:
+    return action.pointer + ("[]" if action.action in {"include", "exclude"} else "")
+
+
+def _word(raw: str | None, *, is_secret: bool) -> str:
+    if raw is None:
+        return ""
+    if is_secret and raw != '""':
+        return f"secret {_fingerprint(raw)}"
+    return _USER_IN_URL.sub(r"\1…@", " ".join(raw.split()))
+
+
+def _fingerprint(raw: str) -> str:
+    try:
+        value = loads(raw)
+    except ValueError:
+        value = raw
+    return fingerprint(value if isinstance(value, str) else raw)
+
+
+def _file_note(target: TargetPlan) -> str:
+    now, mode = target.snapshot.mode, target.mode
+    if mode is None:
+        return "  (removed)"
+    if now is None:
+        return f"  (new, mode {mode:04o})"
+    return f"  (mode {now:04o} → {mode:04o})" if now != mode else ""
+
+
+def _answer(
+    plan: Plan | Result, targets: list[dict[str, Any]], *, changed: bool, is_dry_run: bool
+) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "ok": True,
+        "command": plan.command,
+        "profile": plan.profile,
+        "scope": plan.scope,
+        "changed": changed,
+        "dry_run": is_dry_run,
+        "targets": targets,
+        "warnings": [notice.to_json() for notice in plan.warnings],
+    }
+
+
+def _target_json(target: TargetPlan, *, backup: Path | None) -> dict[str, Any]:
+    return {
+        "path": str(target.path),
+        "changed": target.is_changed,
+        "created": target.is_changed and target.snapshot.data is None,
+        "removed": target.is_changed and target.mode is None,
+        "backup": None if backup is None else str(backup),
+        "changes": [
+            {
+                "pointer": action.pointer,
+                "action": action.action,
+                "before": shown(action.before, is_secret=action.is_secret),
+                "after": shown(action.after, is_secret=action.is_secret),
+            }
+            for action in target.text.actions
+        ],
+        "drift": [{"pointer": drift.pointer, "kept": drift.is_kept} for drift in target.text.drift],
+    }
