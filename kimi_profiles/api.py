@@ -41,8 +41,8 @@ from kimi_profiles.transaction import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from kimi_profiles.change import Change
     from kimi_profiles.paths import Places, Scope
-    from kimi_profiles.plan import Change
     from kimi_profiles.profile import Profile
 
 __all__ = ["ClaudeCode", "MergedText", "Plan", "Result", "Status", "merge_text", "unmerge_text"]

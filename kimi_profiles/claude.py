@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from kimi_profiles.catalogue import read_catalogue
+from kimi_profiles.change import Change
 from kimi_profiles.jsontext import Document, Found, dumps, join_pointer, loads
 from kimi_profiles.jsontext.address import Address
-from kimi_profiles.plan import Change
 from kimi_profiles.secrets import is_secret_name
 
 if TYPE_CHECKING:

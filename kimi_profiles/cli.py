@@ -60,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     is_json = "--json" in arguments[: arguments.index("--") if "--" in arguments else None]
-    name = _command_name(arguments)
+    position = _command_position(arguments)
+    name = None if position is None else arguments.pop(position)
     try:
         with _signals():
             status = _run(name, arguments)
@@ -144,9 +145,7 @@ def _parse(name: str, module: ModuleType, arguments: list[str]) -> argparse.Name
         allow_abbrev=False,
     )
     module.add_arguments(parser)
-    rest = list(arguments)
-    rest.remove(name)
-    return parser.parse_args(rest, argparse.Namespace(**_DEFAULTS))
+    return parser.parse_args(arguments, argparse.Namespace(**_DEFAULTS))
 
 
 _DEFAULTS = {
@@ -188,14 +187,14 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _command_name(arguments: Sequence[str]) -> str | None:
-    """The first argument that is neither an option nor the value of one."""
+def _command_position(arguments: Sequence[str]) -> int | None:
+    """Where the first argument is that is neither an option nor the value of one."""
     is_value = False
-    for argument in arguments:
+    for position, argument in enumerate(arguments):
         if is_value:
             is_value = False
         elif not argument.startswith("-"):
-            return argument
+            return position
         else:
             is_value = argument in _TAKES_VALUE
     return None

@@ -29,36 +29,12 @@ from kimi_profiles.ledger import ABSENT, Owned, Record
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from kimi_profiles.change import Change
     from kimi_profiles.jsontext import Wanted
 
-__all__ = ["Action", "Change", "Drift", "TextPlan", "find_drift", "plan_text"]
+__all__ = ["Action", "Drift", "TextPlan", "find_drift", "plan_text"]
 
 _Key = tuple[str, str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One thing that a profile wants in a file.
-
-    Attributes:
-        pointer: Where.
-        want: JSON text of the wanted value; ``None`` for nothing there.
-        member: For a member of the list at ``pointer`` its JSON text; ``want`` then is the same text for
-            "in the list", or ``None`` for "not in the list".
-        is_secret: Whether its values are never shown.
-        unless: Pointers; where the user has a value of his own at one of them, the change gives way.
-    """
-
-    pointer: str
-    want: str | None = field(repr=False)
-    member: str | None = field(default=None, repr=False)
-    is_secret: bool = False
-    unless: tuple[str, ...] = ()
-
-    @property
-    def address(self) -> Address:
-        """Where in the document."""
-        return Address(self.pointer, self.member)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Literal, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = ["Screen", "Segment", "display_width", "visible"]
 
@@ -27,6 +27,7 @@ _RICH = {
     "good": "bold green",
     "bad": "bold red",
 }
+_CONTINUED = "      "
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
@@ -62,19 +63,21 @@ class Screen:
         self.width = shutil.get_terminal_size((100, 24)).columns if self.is_terminal else None
 
     def line(self, *segments: Segment | str) -> None:
-        """Print one line; on a terminal cut at its width."""
-        pieces = [(segment, "") if isinstance(segment, str) else segment for segment in segments]
-        pieces = [(visible(text), style) for text, style in pieces]
-        if self.width is not None:
-            pieces = _cut(pieces, self.width)
-        if self.has_color:
-            self.stream.write(_colored(pieces))
-        else:
-            self.stream.write("".join(text for text, _ in pieces))
-        self.stream.write("\n")
+        """Print one line; on a terminal that is narrower it goes on below, indented."""
+        for pieces in self._fitted(_pieces(segments), _wrap):
+            self._write(pieces)
+
+    def _fitted(
+        self, pieces: list[Segment], fit: Callable[[list[Segment], int], list[list[Segment]]]
+    ) -> list[list[Segment]]:
+        return [pieces] if self.width is None else fit(pieces, self.width)
+
+    def _write(self, pieces: Sequence[Segment]) -> None:
+        text = _colored(pieces) if self.has_color else "".join(text for text, _ in pieces)
+        self.stream.write(f"{text.rstrip(' ')}\n")
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[Segment | str]]) -> None:
-        """Print aligned columns, as wide as their widest cell; the last one takes what is left."""
+        """Print aligned columns, as wide as their widest cell; a terminal's width cuts the last one."""
         cells: list[list[Segment]] = [
             [(cell, "") if isinstance(cell, str) else cell for cell in row] for row in rows
         ]
@@ -86,7 +89,8 @@ class Screen:
             for (text, style), width in zip(row[:-1], widths, strict=False):
                 padding = " " * (width - display_width(visible(text)) + 2)
                 segments += [(text, style), (padding, "")]
-            self.line(*segments, row[-1])
+            for pieces in self._fitted(_pieces([*segments, row[-1]]), _cut):
+                self._write(pieces)
 
 
 def _wants_color(color: Color, *, is_terminal: bool) -> bool:
@@ -99,23 +103,38 @@ def _wants_color(color: Color, *, is_terminal: bool) -> bool:
     return is_terminal and os.environ.get("TERM") != "dumb"
 
 
-def _cut(pieces: Sequence[tuple[str, str]], width: int) -> list[tuple[str, str]]:
+def _pieces(segments: Iterable[Segment | str]) -> list[Segment]:
+    styled: list[Segment] = [(segment, "") if isinstance(segment, str) else segment for segment in segments]
+    return [(visible(text), style) for text, style in styled]
+
+
+def _cut(pieces: list[Segment], width: int) -> list[list[Segment]]:
+    """One line; what does not fit is left out, and an ellipsis says so."""
+    lines = _wrap(pieces, width)
+    if len(lines) == 1:
+        return lines
+    return [[*_wrap(pieces, width - 1)[0], ("…", "dim")]]
+
+
+def _wrap(pieces: list[Segment], width: int) -> list[list[Segment]]:
+    """As many lines as it takes, none wider than ``width``."""
+    lines: list[list[Segment]] = [[]]
     left = width
-    kept: list[tuple[str, str]] = []
-    total = sum(display_width(text) for text, _ in pieces)
     for text, style in pieces:
-        if total <= width or display_width(text) < left:
-            kept.append((text, style))
-            left -= display_width(text)
-            continue
-        while text and display_width(text) > left - 1:
-            text = text[:-1]  # noqa: PLW2901 - a character may take two columns
-        kept.append((text + "…", style))
-        break
-    return kept
+        fitting = ""
+        for char in text:
+            columns = display_width(char)
+            if columns > left:
+                lines[-1].append((fitting, style))
+                lines.append([(_CONTINUED, "")])
+                fitting, left = "", max(width - len(_CONTINUED), 2)
+            fitting += char
+            left -= columns
+        lines[-1].append((fitting, style))
+    return lines
 
 
-def _colored(pieces: Sequence[tuple[str, str]]) -> str:
+def _colored(pieces: Iterable[Segment]) -> str:
     from rich.style import Style as RichStyle
 
     styled = ((text, _RICH.get(style)) for text, style in pieces)

@@ -42,7 +42,7 @@ from kimi_profiles.plan import TextPlan, plan_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kimi_profiles.plan import Change
+    from kimi_profiles.change import Change
 
 __all__ = ["Intent", "TargetIntent", "TargetPlan", "TargetResult", "plan_targets", "run_transaction"]
 

@@ -1,1 +1,1 @@
-"""One module a command: ``add_arguments(parser)``, ``run(call) -> exit status``, its docstring is its help."""
+"""One module a command: `add_arguments(parser)`, `run(call) -> exit status`, its docstring is its help."""

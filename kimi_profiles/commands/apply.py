@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from kimi_profiles.api import Plan, Result
     from kimi_profiles.call import Call
+    from kimi_profiles.transaction import TargetResult
 
 _MAX_TOKEN_CHARACTERS = 1 << 16
 
@@ -81,15 +82,24 @@ def tell_result(call: Call, result: Result, done: str) -> None:
         plan = target.plan
         if not plan.is_changed:
             continue
-        count = len(plan.text.actions)
-        what = "removed" if plan.mode is None else f"{count} {'key' if count == 1 else 'keys'}"
-        backup = f", backup {target.backup.name}" if target.backup else ""
-        call.say("  ", short_path(plan.path), (f"  {what}{backup}", "dim"))
+        call.say("  ", short_path(plan.path), (f"  {_what(target)}", "dim"))
     for target in result.targets:
         for drift in target.plan.text.drift:
             fate = "left as it is" if drift.is_kept else "replaced; their value comes back at unapply"
             call.say(("  ! ", "change"), f"{drift.pointer} was changed since by somebody else: {fate}")
     call.warn(result.warnings)
+
+
+def _what(target: TargetResult) -> str:
+    """What became of one file, in a few words."""
+    plan = target.plan
+    if plan.mode is None:
+        return "removed, as it was not there before"
+    count = len(plan.text.actions)
+    keys = f"{count} {'key' if count == 1 else 'keys'}"
+    if plan.snapshot.data is None:
+        return f"made, {keys}"
+    return f"{keys}, backed up" if target.backup else keys
 
 
 def _options(call: Call) -> dict[str, Any]:

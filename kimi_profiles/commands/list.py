@@ -27,7 +27,7 @@ def run(call: Call) -> int:
     store = call.store()
     names = list(store)
     if call.args.all:
-        names += [name for name in read_catalogue().providers if name not in store.keys()]  # noqa: SIM118
+        names += [name for name in read_catalogue().providers if name not in set(names)]
     if call.args.names and not call.is_json:
         for name in names:
             call.out.line(name)

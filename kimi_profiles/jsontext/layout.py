@@ -138,11 +138,10 @@ def order(items: Sequence[Item], names: Sequence[str] = ()) -> list[list[str]]:
     followers: dict[str | Place, list[Item]] = {}
     for item in items:
         followers.setdefault(item.after, []).append(item)
-    slots = [_take(followers, name) for name in (Place.FIRST, *names)]
+    slots = [_take(followers, Place.FIRST), *(_take(followers, name) for name in names)]
     # What is left follows nobody here, or only one another.
-    new = {item.name for item in items}
-    left: list[str | Place] = sorted(followers, key=lambda name: name in new)
-    for name in left:
+    new: dict[str | Place, None] = {item.name: None for item in items}
+    for name in [*(name for name in followers if name not in new), *new]:
         slots[-1] += _take(followers, name)
     return slots
 

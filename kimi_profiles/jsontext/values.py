@@ -82,9 +82,10 @@ def canonical(raw: str) -> str:
 def _read(read: Callable[[str], _T], raw: str) -> _T:
     try:
         return read(raw)
-    except (ValueError, RecursionError):
-        scan_root(raw)  # says what is wrong, and where
-        raise
+    except (ValueError, RecursionError) as error:
+        reason = error
+    scan_root(raw)  # says what is wrong, and where
+    raise reason
 
 
 def _canonical(value: Any) -> str:

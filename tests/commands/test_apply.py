@@ -1,0 +1,249 @@
+"""``apply`` and ``unapply``, as their users see them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commands.conftest import TOKEN, Run, tree
+
+SETTINGS = '{\r\n\t"hooks" : {"Stop": []},\r\n\t"env": {"ANTHROPIC_MODEL": "mine"},\r\n\t"n": 1.0\r\n}'
+
+
+@pytest.fixture
+def settings(home: Path) -> Path:
+    path = home / ".claude" / "settings.json"
+    path.write_bytes(SETTINGS.encode())
+    path.chmod(0o644)
+    return path
+
+
+def test_apply_then_unapply_gives_the_same_bytes(run: Run, home: Path, settings: Path) -> None:
+    state = home / ".claude.json"
+    state.write_text('{"numStartups":3,"primaryApiKey":"sk-ant-test"}')
+    assert run("apply work").status == 0
+    env = json.loads(settings.read_text())["env"]
+    assert env["ANTHROPIC_BASE_URL"] == "https://api.moonshot.cn/anthropic"
+    assert env["ANTHROPIC_AUTH_TOKEN"] == TOKEN
+    assert env["ANTHROPIC_API_KEY"] == ""
+    assert env["API_TIMEOUT_MS"] == "600000"
+    assert settings.stat().st_mode & 0o777 == 0o600
+    assert json.loads(state.read_text()) == {"numStartups": 3, "hasCompletedOnboarding": True}
+    assert run("apply home").status == 0
+    assert run("apply work").status == 0
+    assert run("unapply").status == 0
+    assert settings.read_bytes() == SETTINGS.encode()
+    assert settings.stat().st_mode & 0o777 == 0o644
+    assert state.read_text() == '{"numStartups":3,"primaryApiKey":"sk-ant-test"}'
+
+
+def test_files_and_folders_that_were_not_there_are_gone_again(run: Run, home: Path) -> None:
+    (home / ".claude").rmdir()
+    before = {path for path in tree(home) if not path.startswith(".local")}
+    assert run("apply work").status == 0
+    assert (home / ".claude" / "settings.json").stat().st_mode & 0o777 == 0o600
+    assert run("unapply").status == 0
+    assert {path for path in tree(home) if not path.startswith(".local")} == before
+
+
+def test_the_second_apply_writes_nothing_at_all(run: Run, home: Path, settings: Path) -> None:
+    assert run("apply work").status == 0
+    before = tree(home)
+    told = run("apply work --json")
+    assert told.json["changed"] is False
+    assert [target["changed"] for target in told.json["targets"]] == [False, False]
+    assert tree(home) == before
+
+
+def test_the_answer_has_the_shape_that_scripts_rely_on(run: Run, home: Path, settings: Path) -> None:
+    answer = run("apply work --json").json
+    assert answer["schema"] == 1
+    assert (answer["ok"], answer["command"], answer["profile"], answer["scope"]) == (
+        True,
+        "apply",
+        "work",
+        "user",
+    )
+    assert (answer["changed"], answer["dry_run"]) == (True, False)
+    target = answer["targets"][1]
+    assert target["path"] == str(settings)
+    assert (target["changed"], target["created"]) == (True, False)
+    assert Path(target["backup"]).read_bytes() == SETTINGS.encode()
+    changes = {change["pointer"]: change for change in target["changes"]}
+    assert changes["/env/ANTHROPIC_MODEL"] == {
+        "pointer": "/env/ANTHROPIC_MODEL",
+        "action": "replace",
+        "before": "mine",
+        "after": "kimi-k2.7-code",
+    }
+    token = changes["/env/ANTHROPIC_AUTH_TOKEN"]
+    assert (token["action"], token["before"], token["after"]["secret"]) == ("add", None, True)
+    assert token["after"]["fingerprint"] == hashlib.sha256(TOKEN.encode()).hexdigest()[:8]
+    assert [warning["name"] for warning in answer["warnings"]] == ["session-restart"]
+
+
+def test_a_dry_run_writes_nothing(run: Run, home: Path, settings: Path) -> None:
+    before = tree(home)
+    assert run("apply work --dry-run --json").json["dry_run"] is True
+    assert run("apply work --dry-run").status == 0
+    assert run("unapply --dry-run").status == 0
+    assert tree(home) == before
+
+
+def test_what_somebody_changed_since_stays_and_is_told(run: Run, home: Path, settings: Path) -> None:
+    run("apply work")
+    settings.write_text(settings.read_text().replace("kimi-k2.7-code-highspeed", "my-own-haiku"))
+    told = run("unapply --json")
+    drift = [drift for target in told.json["targets"] for drift in target["drift"]]
+    assert drift == [{"pointer": "/env/ANTHROPIC_DEFAULT_HAIKU_MODEL", "kept": True}]
+    env = json.loads(settings.read_text())["env"]
+    assert env == {"ANTHROPIC_MODEL": "mine", "ANTHROPIC_DEFAULT_HAIKU_MODEL": "my-own-haiku"}
+
+
+def test_a_provider_is_a_profile_without_any_file(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from kimi_profiles.cli import main
+
+    monkeypatch.setenv("MOONSHOT_API_KEY", TOKEN)
+    assert main(["--home", str(home), "apply", "moonshot-cn"]) == 0
+    env = json.loads((home / ".claude" / "settings.json").read_text())["env"]
+    assert env["ANTHROPIC_AUTH_TOKEN"] == TOKEN
+    assert main(["unapply", "--home", str(home)]) == 0
+    assert not (home / ".claude" / "settings.json").exists()
+
+
+def test_the_token_may_come_from_standard_input(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WORK_KEY")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{TOKEN}\n"))
+    assert run("apply work --token-stdin").status == 0
+    assert TOKEN in (home / ".claude" / "settings.json").read_text()
+
+
+def test_only_the_named_settings_file_changes(run: Run, home: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    assert run(f"apply work --settings '{other}'").status == 0
+    assert TOKEN in other.read_text()
+    assert not (home / ".claude.json").exists()
+    assert run(f"unapply --settings '{other}'").status == 0
+    assert not other.exists()
+
+
+def test_two_scopes_share_what_both_want_until_the_last_goes(run: Run, home: Path, tmp_path: Path) -> None:
+    state = home / ".claude.json"
+    project = tmp_path / "project"
+    project.mkdir()
+    run("apply work")
+    assert run(f"apply home --scope local --project '{project}'").status == 0
+    assert (project / ".claude" / "settings.local.json").exists()
+    run("unapply")
+    assert json.loads(state.read_text())["hasCompletedOnboarding"] is True
+    assert run(f"unapply --scope local --project '{project}'").status == 0
+    assert not state.exists()
+    assert list(project.iterdir()) == []
+
+
+REFUSALS = {
+    "a comment": ('{\n  // mine\n  "a": 1\n}', ":2:3: comments are not JSON"),
+    "a comma too many": ('{\n  "a": 1,\n}', ":2:9: a comma behind the last member is not JSON"),
+    "a list": ("[]", ":1:1: the whole document is not an object"),
+    "an env that is a list": ('{"env": []}', ":1:9: /env is not an object"),
+    "a text that ends early": ('{"env": {', ": the text ends"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSALS.values(), ids=REFUSALS)
+def test_a_broken_file_is_refused_and_nothing_is_written(
+    run: Run, home: Path, settings: Path, text: str, message: str
+) -> None:
+    settings.write_text(text)
+    (home / ".local/state/kimi-profiles").mkdir(parents=True)
+    before = tree(home)
+    told = run("apply work")
+    assert told.status == 78
+    first, hint = told.err.splitlines()
+    assert first.startswith(f"kimi-profiles: {settings}")
+    assert message in first
+    assert hint.startswith("hint: ")
+    error = run("apply work --json").json
+    assert (error["ok"], error["exit_code"]) == (False, 78)
+    assert error["error"]["name"] == "target-unreadable"
+    assert error["error"]["path"] == str(settings)
+    after = tree(home)
+    after.pop(".local/state/kimi-profiles/lock", None)
+    assert {path: entry[3] for path, entry in after.items()} == {
+        path: entry[3] for path, entry in before.items()
+    }
+
+
+def test_an_unset_variable_is_named_with_what_to_do(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WORK_KEY")
+    before = tree(home)
+    told = run("apply work")
+    assert told.status == 78
+    assert told.err.splitlines()[0] == "kimi-profiles: the variable WORK_KEY is not set"
+    assert "export WORK_KEY=" in told.err
+    assert tree(home) == before
+
+
+def test_an_unknown_profile_offers_the_nearest_name(run: Run, home: Path) -> None:
+    before = tree(home)
+    told = run("apply wrok")
+    assert told.status == 66
+    assert "did you mean work?" in told.err
+    assert tree(home) == before
+
+
+def test_a_key_of_another_system_is_refused_before_anything_is_written(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORK_KEY", "sk-kimi-test-0123456789")
+    before = tree(home)
+    told = run("apply work")
+    assert told.status == 78
+    assert "api.kimi.com" in told.err
+    assert tree(home) == before
+
+
+def test_a_token_is_not_written_into_a_file_that_git_tracks(run: Run, home: Path, settings: Path) -> None:
+    for command in (["init", "-q"], ["add", "-f", ".claude/settings.json"]):
+        subprocess.run(["git", *command], cwd=home, check=True)
+    told = run("apply work")
+    assert told.status == 77
+    assert "tracked by git" in told.err
+    assert settings.read_bytes() == SETTINGS.encode()
+    assert run("apply work --allow-tracked").status == 0
+
+
+def test_the_settings_that_a_project_shares_get_no_token(run: Run, tmp_path: Path) -> None:
+    told = run(f"apply work --scope project --project '{tmp_path}'")
+    assert told.status == 77
+    assert not (tmp_path / ".claude").exists()
+
+
+def test_unapply_where_nothing_is_applied_is_no_error(run: Run, home: Path) -> None:
+    before = tree(home)
+    told = run("unapply --json")
+    assert (told.status, told.json["changed"], told.json["profile"]) == (0, False, None)
+    assert tree(home) == before
+
+
+def test_options_stand_before_or_behind_the_command(run: Run, home: Path) -> None:
+    assert run("--json --scope user apply work").json["scope"] == "user"
+    assert run("apply --project apply work --json").json["changed"] is False
+
+
+def test_a_usage_error_is_one_json_object_too(run: Run) -> None:
+    told = run("apply --json")
+    assert (told.status, told.json["error"]["name"]) == (2, "usage")
+    assert run("aply --json").json["error"]["hint"] == "did you mean apply?"
+    assert run("apply work --lock-timeout never").status == 2
