@@ -104,6 +104,7 @@ class Status:
         in_sync: Whether a profile is applied and every key still holds what we wrote.
         drift: File and pointer of each key that does not.
         is_interrupted: Whether a run was cut short; the next ``apply`` or ``unapply`` carries on.
+        elsewhere: What is applied in other scopes.
     """
 
     scope: str
@@ -113,6 +114,7 @@ class Status:
     drift: tuple[tuple[Path, str], ...]
     is_interrupted: bool
     warnings: tuple[Notice, ...]
+    elsewhere: tuple[Application, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +274,7 @@ class ClaudeCode:
             drift=tuple(drift),
             is_interrupted=is_interrupted,
             warnings=tuple(warnings),
+            elsewhere=tuple(other for path, other in ledger.applications.items() if path != holder),
         )
 
     @property
@@ -294,6 +297,7 @@ class ClaudeCode:
         warnings = [
             *profile_notices(profile),
             *token_notices(profile, home=self.places.home, folder=folder),
+            *self._helper_notices(profile, folder),
             *self._login_notices(profile, keep_login=keep_login),
         ]
         surroundings = Surroundings(self._supplied(), self._helper_command(profile, store))
@@ -350,6 +354,20 @@ class ClaudeCode:
         if token is not None:
             return Secret(token.strip())
         return read_token(profile, env=self.env, home=self.places.home, folder=folder)
+
+    def _helper_notices(self, profile: Profile, folder: Path) -> list[Notice]:
+        """With a helper the token is only needed later; still, say it now if it is not there or cannot fit.
+
+        Commands and keyrings are left alone: they may ask the user for something.
+        """
+        if profile.delivery != "helper" or profile.token is None or profile.token.kind not in {"env", "file"}:
+            return []
+        try:
+            token = read_token(profile, env=self.env, home=self.places.home, folder=folder)
+        except TokenUnavailableError as error:
+            return [Notice("token-unavailable", f"the helper has no token to give yet: {error}", error.hint)]
+        check_token(profile.base_url, token)
+        return []
 
     def _supplied(self) -> frozenset[str]:
         names = supplied_by_env(self.env) if self.is_own_home else frozenset()

@@ -139,6 +139,7 @@ def _parse(name: str, module: ModuleType, arguments: list[str]) -> argparse.Name
     """The common options, before or behind the command's name, and the command's own."""
     parser = _Parser(
         prog=f"{PROGRAM} {name}",
+        usage=f"{PROGRAM} {name} {getattr(module, 'USAGE', '')}[options]",
         description=module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[_common_options()],
@@ -181,7 +182,10 @@ def _common_options() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value <= 3600:  # noqa: PLR2004 - an hour
         raise argparse.ArgumentTypeError("give 0 to 3600 seconds")
     return value

@@ -58,6 +58,10 @@ def status_json(status: Status) -> dict[str, Any]:
         "in_sync": status.in_sync,
         "drift": [{"path": str(path), "pointer": pointer} for path, pointer in status.drift],
         "interrupted": status.is_interrupted,
+        "elsewhere": [
+            {"profile": other.profile, "scope": other.scope, "at": other.at, "targets": list(other.targets)}
+            for other in status.elsewhere
+        ],
         "warnings": [notice.to_json() for notice in status.warnings],
     }
 

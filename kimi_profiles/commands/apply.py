@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _MAX_TOKEN_CHARACTERS = 1 << 16
 
+USAGE = "NAME "
+
 
 def add_profile_arguments(parser: argparse.ArgumentParser) -> None:
     """What ``apply`` and ``plan`` have in common."""

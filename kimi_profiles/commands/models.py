@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kimi_profiles.catalogue import read_catalogue
+from kimi_profiles.catalogue import nearest, read_catalogue
+from kimi_profiles.errors import NotFoundError
 from kimi_profiles.report import SCHEMA
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ def run(call: Call) -> int:
     """Print the models."""
     catalogue = read_catalogue()
     wanted = call.args.provider
+    if wanted is not None and wanted not in catalogue.providers:
+        near = nearest(wanted, catalogue.providers)
+        hint = f"did you mean {near}?" if near else "see: kimi-profiles providers"
+        raise NotFoundError(f"there is no provider {wanted!a:.80}", hint=hint)
     models = [model for model in catalogue.models.values() if wanted is None or wanted in model.providers]
     call.answer(
         {

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _FOUND = 4
 
+USAGE = "NAME "
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""

@@ -5,6 +5,7 @@ With --check the exit status is 4 unless a profile is applied and every key stil
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from kimi_profiles.call import Call
     from kimi_profiles.ledger import Application
     from kimi_profiles.profile import Profile
+    from kimi_profiles.screen import Segment
 
 _FOUND = 4
 
@@ -54,27 +56,28 @@ def _show(call: Call, status: Status, profile: Profile | None) -> None:
     if applied is None:
         call.say("no profile is applied", (f"  {status.scope} scope", "dim"))
     else:
-        word = ("in sync", "good") if status.in_sync else ("changed since", "bad")
+        word: Segment = ("in sync", "good") if status.in_sync else ("changed since", "bad")
         call.say((applied.profile, "strong"), "  ", word)
         rows = [("scope", status.scope), ("since", applied.at.replace("T", " ").replace("Z", " UTC"))]
         if profile is not None:
-            rows += [
-                ("endpoint", profile.base_url),
-                ("token", f"{profile.auth_variable} from {profile.token}"),
-            ]
+            rows += [("endpoint", profile.base_url), ("token", _token(profile))]
             if "default" in profile.models:
                 rows.append(("model", profile.models["default"]))
-        rows += [("file", short_path(path)) for path in _files(status)]
+        rows += [("file", short_path(path)) for path in map(Path, applied.targets)]
         for name, value in rows:
             call.say((f"  {name:<10}", "dim"), value)
-    for path, pointer in status.drift:
-        call.say(
-            ("  ! ", "change"), pointer, (f"  no longer holds what was written to {short_path(path)}", "dim")
-        )
+    for path, drift in groupby(status.drift, key=lambda entry: entry[0]):
+        call.say(("  ! ", "change"), short_path(path), ("  no longer holds what was written at", "dim"))
+        for _, pointer in drift:
+            call.say("      ", pointer)
     if status.is_interrupted:
         call.say(("  ! ", "change"), "a run was cut short; run apply or unapply again and it carries on")
+    for other in status.elsewhere:
+        call.say((f"  also applied: {other.profile} in {other.scope} scope", "dim"))
     call.warn(status.warnings)
 
 
-def _files(status: Status) -> list[Path]:
-    return [Path(target) for target in status.applied.targets] if status.applied else []
+def _token(profile: Profile) -> str:
+    if profile.delivery == "helper":
+        return f"apiKeyHelper, from {profile.token}"
+    return f"{profile.auth_variable}, from {profile.token}"

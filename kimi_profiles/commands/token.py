@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from kimi_profiles.call import Call
 
+USAGE = "NAME "
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from kimi_profiles.call import Call
     from kimi_profiles.store import ProfileStore
 
+USAGE = "[FILE] "
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""

@@ -247,3 +247,45 @@ def test_a_usage_error_is_one_json_object_too(run: Run) -> None:
     assert (told.status, told.json["error"]["name"]) == (2, "usage")
     assert run("aply --json").json["error"]["hint"] == "did you mean apply?"
     assert run("apply work --lock-timeout never").status == 2
+
+
+HELPER = """\
+[profiles.work]
+provider = "moonshot-cn"
+auth = { token = { env = "WORK_KEY" }, delivery = "helper" }
+"""
+
+
+def test_a_helper_keeps_the_token_out_of_every_file(run: Run, home: Path, settings: Path) -> None:
+    (home / "profiles.toml").write_text(HELPER)
+    assert run("apply work").status == 0
+    written = json.loads(settings.read_text())
+    assert (written["env"]["ANTHROPIC_AUTH_TOKEN"], written["env"]["ANTHROPIC_API_KEY"]) == ("", "")
+    assert all(TOKEN.encode() not in (entry[3] or b"") for entry in tree(home).values())
+    helper = subprocess.run(
+        ["/bin/sh", "-c", written["apiKeyHelper"]], capture_output=True, text=True, check=True, cwd=home
+    )
+    assert helper.stdout == f"{TOKEN}\n"
+    assert run("unapply").status == 0
+    assert settings.read_bytes() == SETTINGS.encode()
+
+
+def test_a_helper_is_not_fooled_by_the_folder_it_runs_in(run: Run, home: Path, settings: Path) -> None:
+    (home / "profiles.toml").write_text(HELPER)
+    run("apply work")
+    trap = home / "kimi_profiles"
+    trap.mkdir()
+    (trap / "__init__.py").write_text("")
+    (trap / "__main__.py").write_text("print('trapped')")
+    command = json.loads(settings.read_text())["apiKeyHelper"]
+    helper = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True, cwd=home)
+    assert helper.stdout == f"{TOKEN}\n"
+
+
+def test_a_helper_without_a_token_is_applied_and_warned_of(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "profiles.toml").write_text(HELPER)
+    monkeypatch.delenv("WORK_KEY")
+    names = [warning["name"] for warning in run("apply work --json").json["warnings"]]
+    assert names == ["token-unavailable", "session-restart"]
