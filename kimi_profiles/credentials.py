@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import subprocess
 import sys
@@ -71,7 +72,7 @@ def token_notices(profile: Profile, *, home: Path | None = None, folder: Path | 
     if not mode & (stat.S_IRGRP | stat.S_IROTH):
         return []
     message = f"the token file {path} can be read by others (mode {mode:04o})"
-    return [Notice("token-file-readable", message, f"chmod 600 {path}")]
+    return [Notice("token-file-readable", message, f"chmod 600 {shlex.quote(str(path))}")]
 
 
 def _from_env(name: str, env: Mapping[str, str]) -> Secret:
@@ -88,7 +89,7 @@ def _from_env(name: str, env: Mapping[str, str]) -> Secret:
 def _token_file(reference: TokenRef, *, home: Path | None, folder: Path | None) -> Path:
     text = reference.value
     if text == "~" or text.startswith(("~/", "~\\")):
-        return (home or Path.home()) / text[2:]
+        return (home or Path.home()) / text[2:].lstrip("/\\")
     return (folder or Path()) / text
 
 
@@ -107,7 +108,8 @@ def _from_file(path: Path) -> Secret:
 def _from_command(command: tuple[str, ...]) -> Secret:
     """Run the command without a shell; its standard error goes to ours, so that it can ask for a password."""
     program = command[0]
-    stdin = None if sys.stdin is not None and sys.stdin.isatty() else subprocess.DEVNULL
+    has_terminal = sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+    stdin = None if has_terminal else subprocess.DEVNULL
     try:
         run = subprocess.run(
             command, stdin=stdin, stdout=subprocess.PIPE, timeout=_COMMAND_TIMEOUT_S, check=False
@@ -122,8 +124,9 @@ def _from_command(command: tuple[str, ...]) -> Secret:
             f"the token command {program!a} did not answer in {_COMMAND_TIMEOUT_S:.0f} s"
         ) from None
     if run.returncode != 0:
+        status = f"exit status {run.returncode}" if run.returncode > 0 else f"signal {-run.returncode}"
         raise TokenUnavailableError(
-            f"the token command {program!a} failed with exit status {run.returncode}",
+            f"the token command {program!a} failed with {status}",
             hint="run it by itself in a terminal and see what it says",
         )
     return Secret(
@@ -134,22 +137,26 @@ def _from_command(command: tuple[str, ...]) -> Secret:
 def _from_keyring(service: str, username: str | None) -> Secret:
     try:
         import keyring
-        import keyring.errors
+        from keyring.backends.fail import Keyring as NoKeyring
     except ImportError:
         raise TokenUnavailableError(
             "the keyring package is not installed", hint="pip install 'kimi-profiles[keyring]'"
         ) from None
     try:
-        credential = keyring.get_credential(service, username)
-    except keyring.errors.KeyringError as error:
+        is_there = not isinstance(keyring.get_keyring(), NoKeyring)
+        credential = keyring.get_credential(service, username) if is_there else None
+    # Whatever a backend raises: KeyringError, its own bus's errors, ImportError for one that is not there.
+    except Exception as error:  # noqa: BLE001
         raise TokenUnavailableError(
             f"the keyring cannot be used: {type(error).__name__}",
             hint="unlock it, or choose another kind of token reference",
         ) from None
+    if not is_there:
+        raise TokenUnavailableError("there is no keyring here", hint="choose another kind of token reference")
     if credential is None or not credential.password:
         who = f" for {username!a}" if username else ""
-        raise TokenUnavailableError(
-            f"the keyring has no entry {service!a}{who}",
-            hint=f"keyring set {service} {username or 'USERNAME'}",
-        )
+        hint = f"keyring set {shlex.quote(service)} {shlex.quote(username or 'USERNAME')}"
+        if username is None:  # the keyrings of macOS and KDE among them
+            hint += ", and set auth.token.username: some keyrings find nothing without it"
+        raise TokenUnavailableError(f"the keyring has no entry {service!a}{who}", hint=hint)
     return Secret(credential.password.strip(), source=f"the keyring entry {service!a}")

@@ -19,6 +19,7 @@ from kimi_profiles.catalogue import nearest
 from kimi_profiles.endpoint import check_base_url
 from kimi_profiles.errors import EndpointError, ProfileInvalidError, ProfileNotFoundError, UsageError
 from kimi_profiles.profile import TIERS, Profile, TokenRef, check_profile_name
+from kimi_profiles.secrets import holds_token, without_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
 __all__ = ["ProfileTable", "check_table", "resolve_profile"]
 
 _MAX_DEPTH = 64
+_MAX_ANCESTORS = 16
+_TOML_INTEGERS = range(-(1 << 63), 1 << 63)  # a larger one is an error by TOML, and Python parses it
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MODEL = re.compile(r"[\x21-\x7e]{1,200}")
 _CREDENTIAL_HEADER = re.compile(r"(?im)^\s*(authorization|proxy-authorization|x-api-key|api-key|cookie)\s*:")
-_LOOKS_LIKE_A_TOKEN = re.compile(r"(sk|pk|ak|key)-[A-Za-z0-9_-]{12,}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _ELSEWHERE = {
     "ANTHROPIC_BASE_URL": "base_url",
@@ -51,18 +54,29 @@ _NOT_HERE = {
 }
 
 
-def _refuse(message: str, hint: str | None = None, *, key: str | None = None) -> PydanticCustomError:
-    """For validators; ``key`` is the entry of the table that is at fault, where that is known."""
-    return PydanticCustomError("profile", "{message}", {"message": message, "hint": hint, "key": key})
+def _refuse(message: str, hint: str | None = None, *, keys: tuple[str, ...] = ()) -> PydanticCustomError:
+    """For validators; ``keys`` lead on from the validated table to the entry that is at fault."""
+    return PydanticCustomError("profile", "{message}", {"message": message, "hint": hint, "keys": keys})
+
+
+def _refuse_token(value: str, subject: str, *, keys: tuple[str, ...] = ()) -> None:
+    if holds_token(value):
+        raise _refuse(
+            f"{subject} looks like a token, which does not belong in a file that is meant to be published",
+            "export it in the shell, or refer to it by auth.token",
+            keys=keys,
+        )
 
 
 def _check_text(value: str) -> str:
-    if "\0" in value:
-        raise _refuse("a NUL character cannot be part of a value")
+    if _CONTROL.search(value):
+        raise _refuse("a control character cannot be part of this value")
+    _refuse_token(value, "this value")
     return value
 
 
 def _check_model(value: str) -> str:
+    _refuse_token(value, "this value")
     if _MODEL.fullmatch(value) is None:
         raise _refuse("a model id is 1 to 200 printable ASCII characters without blanks")
     return value
@@ -99,65 +113,71 @@ def _check_env(value: object) -> object:
         return value
     checked = {}
     for name, text in value.items():
-        if isinstance(text, int) and not isinstance(text, bool):
+        if _VARIABLE.fullmatch(name) is None:
+            raise _refuse(f"{name!a:.80} is not the name of an environment variable", keys=(name,))
+        if isinstance(text, int) and not isinstance(text, bool) and text in _TOML_INTEGERS:
             text = str(text)  # noqa: PLW2901 - Claude Code wants text, people write API_TIMEOUT_MS = 600000
         if not isinstance(text, str):
-            raise _refuse(f"{name} must be text, in quotation marks", key=name)
+            raise _refuse(f"{name} must be text, in quotation marks", keys=(name,))
         _check_env_entry(name, text)
         checked[name] = text
     return checked
 
 
 def _check_env_entry(name: str, text: str) -> None:
+    known = name.upper()  # on Windows the letter case of a variable makes no difference
+    keys = (name,)
     if "\0" in text:
-        raise _refuse(f"{name} holds a NUL character", key=name)
-    if _VARIABLE.fullmatch(name) is None:
-        raise _refuse(f"{name!a:.80} is not the name of an environment variable", key=name)
-    if name in _ELSEWHERE:
-        raise _refuse(f"{name} does not belong under env", f"set {_ELSEWHERE[name]}", key=name)
-    if name in _NOT_HERE:
-        raise _refuse(f"{name} does not belong into a profile: {_NOT_HERE[name]}", key=name)
-    if name == "ANTHROPIC_CUSTOM_HEADERS" and _CREDENTIAL_HEADER.search(text):
+        raise _refuse(f"{name} holds a NUL character", keys=keys)
+    if known in _ELSEWHERE:
+        raise _refuse(f"{name} does not belong under env", f"set {_ELSEWHERE[known]}", keys=keys)
+    if known in _NOT_HERE:
+        raise _refuse(f"{name} does not belong into a profile: {_NOT_HERE[known]}", keys=keys)
+    if known == "ANTHROPIC_CUSTOM_HEADERS" and _CREDENTIAL_HEADER.search(text):
         raise _refuse(
-            "ANTHROPIC_CUSTOM_HEADERS holds a credential header, a second one beside the profile's own",
+            f"{name} holds a credential header, a second one beside the profile's own",
             "use auth.token, and auth.variable to choose the header",
-            key=name,
+            keys=keys,
         )
-    if _LOOKS_LIKE_A_TOKEN.search(text):
-        raise _refuse(
-            f"{name} looks like a token, which does not belong in a file that is meant to be published",
-            "export it in the shell, or refer to it by auth.token",
-            key=name,
-        )
+    _refuse_token(text, name, keys=keys)
 
 
 def _check_settings(value: object) -> object:
     if isinstance(value, dict):
         if "env" in value:
             raise _refuse(
-                "variables do not belong under settings", "use the profile's own env table", key="env"
+                "variables do not belong under settings", "use the profile's own env table", keys=("env",)
             )
         if "apiKeyHelper" in value:
             hint = 'set auth.delivery = "helper"'
-            raise _refuse("apiKeyHelper does not belong under settings", hint, key="apiKeyHelper")
-        _check_json(value, 0)
+            raise _refuse("apiKeyHelper does not belong under settings", hint, keys=("apiKeyHelper",))
+        _check_json(value, (), 0)
     return value
 
 
-def _check_json(value: object, depth: int) -> None:
+def _check_json(value: object, keys: tuple[str, ...], depth: int) -> None:
     if depth > _MAX_DEPTH:
-        raise _refuse(f"settings are nested deeper than {_MAX_DEPTH} levels")
+        raise _refuse(f"settings are nested deeper than {_MAX_DEPTH} levels", keys=keys)
     if isinstance(value, dict):
-        for below in value.values():
-            _check_json(below, depth + 1)
+        for key, below in value.items():
+            _check_json(below, (*keys, key), depth + 1)
     elif isinstance(value, list):
         for below in value:
-            _check_json(below, depth + 1)
-    elif isinstance(value, float):
+            _check_json(below, keys, depth + 1)
+    elif isinstance(value, str):
+        _refuse_token(value, "this value", keys=keys)
+    else:
+        _check_json_scalar(value, keys)
+
+
+def _check_json_scalar(value: object, keys: tuple[str, ...]) -> None:
+    if isinstance(value, float):
         if not math.isfinite(value):
-            raise _refuse("JSON has no nan and no inf")
-    elif not isinstance(value, str | int):
-        raise _refuse("JSON has no dates and times; write them as text")
+            raise _refuse("JSON has no nan and no inf", keys=keys)
+    elif not isinstance(value, int):
+        raise _refuse("JSON has no dates and times; write them as text", keys=keys)
+    elif value not in _TOML_INTEGERS:
+        raise _refuse("a whole number has at most 64 bits", keys=keys)
 
 
 _Text = Annotated[str, AfterValidator(_check_text), Field(max_length=16384)]
@@ -240,8 +260,8 @@ def resolve_profile(
 
     Precedence, weakest first: provider, ``[defaults]``, the ancestors by ``extends``, the profile itself.
     Tables merge; scalars, lists and ``auth.token`` of the stronger one replace. A profile that names another
-    provider than its parent keeps nothing of the parent's endpoint, credential or models: a key must not
-    follow a profile to another provider.
+    provider than its parent, or than ``[defaults]`` with an endpoint, keeps nothing of their endpoint,
+    credential or models: a key must not follow a profile to another provider.
 
     Args:
         name: Of one of ``tables``, or of a provider.
@@ -260,7 +280,9 @@ def resolve_profile(
     _merge(merged, origins, _as_dict(defaults), "defaults")
     for depth, ancestor in enumerate(reversed(_lineage(name, tables, catalogue))):
         table = _as_dict(tables.get(ancestor, {"provider": ancestor}))
-        if depth and "provider" in table and table["provider"] != merged.get("provider"):
+        # What [defaults] say without an endpoint of their own is meant for whatever lies over them.
+        has_endpoint = depth > 0 or not merged.keys().isdisjoint({"provider", "base_url"})
+        if has_endpoint and "provider" in table and table["provider"] != merged.get("provider"):
             _drop_endpoint(merged, origins)
         _merge(merged, origins, table, f"profile {ancestor}" if ancestor in tables else "built in")
     for key in ("extends", "description"):
@@ -286,6 +308,11 @@ def _lineage(name: str, tables: Mapping[str, object], catalogue: Catalogue) -> l
                 raise ProfileNotFoundError(f"there is no profile {parent!a:.80}", hint=hint)
             where = ("profiles", lineage[-1], "extends")
             raise _fault(where, f"extends {parent!a:.80}, and there is no such profile", hint)
+        if parent in tables:
+            _check_name(parent)
+        if len(lineage) == _MAX_ANCESTORS:
+            where = ("profiles", lineage[-1], "extends")
+            raise _fault(where, f"profile {name} extends more than {_MAX_ANCESTORS - 1} others", None)
         lineage.append(parent)
         parent = check_table(tables[parent], ("profiles", parent)).extends if parent in tables else None
     return lineage
@@ -311,12 +338,13 @@ def _check_whole(table: ProfileTable) -> ProfileTable:
 
 def _with_provider(name: str, table: ProfileTable, origins: dict[str, str], catalogue: Catalogue) -> Profile:
     where = ("profiles", name)
-    _check_name(name)
     provider = catalogue.providers.get(table.provider or "")
     if table.provider is not None and provider is None:
         known = nearest(table.provider, catalogue.providers)
         hint = f"did you mean {known}?" if known else "see: kimi-profiles providers"
-        raise _fault((*where, "provider"), f"there is no provider {table.provider!a:.80}", hint)
+        named_by = origins["provider"].removeprefix("profile ")
+        table_of = ("defaults",) if origins["provider"] == "defaults" else ("profiles", named_by)
+        raise _fault((*table_of, "provider"), f"there is no provider {table.provider!a:.80}", hint)
     base_url = table.base_url or (provider.base_url if provider else None)
     if base_url is None:
         raise _fault(
@@ -405,6 +433,8 @@ def _merge(merged: dict[str, Any], origins: dict[str, str], table: dict[str, Any
     _merger.merge(merged, copy.deepcopy(table))
     for key in _leaves(table, ()):
         origins[key] = source
+    for gone in origins.keys() - set(_leaves(merged, ())):
+        del origins[gone]
 
 
 def _leaves(table: Mapping[str, object], prefix: tuple[str, ...]) -> Iterator[str]:
@@ -434,20 +464,28 @@ def _as_dict(table: object) -> dict[str, Any]:
 
 
 def _fault(where: tuple[str, ...], message: str, hint: str | None) -> ProfileInvalidError:
-    error = ProfileInvalidError(message, hint=hint)
+    error = ProfileInvalidError(without_tokens(message), hint=hint)
     error.where = where
     return error
 
 
+_MUST_BE = {
+    "bool_type": "must be true or false",
+    "dict_type": "must be a table",
+    "int_type": "must be a whole number",
+    "list_type": "must be a list",
+    "model_type": "must be a table",
+    "string_type": "must be text, in quotation marks",
+}
+
+
 def _first_fault(error: ValidationError, where: tuple[str, ...]) -> ProfileInvalidError:
     first = error.errors(include_url=False, include_input=False)[0]
-    path = tuple(str(part) for part in first["loc"] if isinstance(part, str))
-    name = ".".join(path) or "this"
+    path = tuple(part for part in first["loc"] if isinstance(part, str))
     kind = first["type"]
     if kind == "profile":
         context = first.get("ctx", {})
-        key = (context["key"],) if context["key"] else ()
-        return _fault((*where, *path, *key), context["message"], context["hint"])
+        return _fault((*where, *path, *context["keys"]), context["message"], context["hint"])
     if kind == "extra_forbidden":
         known = nearest(path[-1], _known_keys(path[:-1]))
         return _fault(
@@ -455,8 +493,9 @@ def _first_fault(error: ValidationError, where: tuple[str, ...]) -> ProfileInval
             f"unknown key {path[-1]!a:.80}",
             f"did you mean {known}?" if known else "known keys: " + ", ".join(_known_keys(path[:-1])),
         )
-    reason = first["msg"][:1].lower() + first["msg"][1:]
-    return _fault((*where, *path), f"{name}: {reason}", None)
+    subject = ".".join(path) or ".".join(where)
+    reason = _MUST_BE.get(kind) or first["msg"].replace("Input should be", "must be")
+    return _fault((*where, *path), f"{subject} {reason}", None)
 
 
 def _known_keys(path: tuple[str, ...]) -> list[str]:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["check_base_url", "check_token", "profile_notices"]
 
 _URL = re.compile(r"[\x21-\x7e]+")
-_HOST = re.compile(r"[A-Za-z0-9.:_\[\]-]+")
+_NETLOC = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d*)?")
 _VERSION_SUFFIX = re.compile(r"/v\d+(/(messages|chat/completions))?/*\Z")
 _FIRST_PARTY_PREFIX = "sk-ant-"
+_ANYBODYS_PREFIX = "sk-"  # begins the keys of many providers, so it tells nothing about whose key it is
 
 
 def check_base_url(url: str) -> None:
@@ -62,24 +63,24 @@ def check_token(base_url: str, token: Secret) -> None:
     catalogue = read_catalogue()
     provider = catalogue.provider_at(base_url)
     value = token.reveal()
-    host = urlsplit(base_url).hostname or ""
+    host = (urlsplit(base_url).hostname or "").removesuffix(".")
     if _is_loopback(host):
         return
-    if value.startswith(_FIRST_PARTY_PREFIX) and not host.endswith("anthropic.com"):
+    if value.startswith(_FIRST_PARTY_PREFIX) and not f".{host}".endswith(".anthropic.com"):
         raise EndpointError(
             f"the token is a key of Anthropic's ({_FIRST_PARTY_PREFIX}…) and does not belong at {host}",
             hint="let auth.token name the variable that holds this provider's key",
         )
     prefix = _longest_prefix(value, catalogue)
-    if provider is None or provider.key_prefix is None or prefix == provider.key_prefix:
+    if provider is None or prefix == provider.key_prefix:
         return
     owners = sorted(p.base_url for p in catalogue.providers.values() if p.key_prefix == prefix)
-    if prefix is not None and prefix.startswith(provider.key_prefix):
+    if prefix not in {None, _ANYBODYS_PREFIX}:
         raise EndpointError(
             f"the token begins with {prefix!r}: it is a key for {' or '.join(owners)}, not for {host}",
             hint="choose the provider whose key this is, or give this one its own key",
         )
-    if not value.startswith(provider.key_prefix):
+    if provider.key_prefix is not None and not value.startswith(provider.key_prefix):
         raise EndpointError(
             f"keys for {host} begin with {provider.key_prefix!r}, and this token does not",
             hint=f"keys are made at {provider.console}" if provider.console else None,
@@ -146,7 +147,7 @@ def _split(url: str) -> SplitResult:
         _ = parts.port
     except ValueError:
         raise EndpointError("the base URL is not a URL") from None
-    if parts.scheme not in {"https", "http"} or not parts.hostname or _HOST.fullmatch(parts.netloc) is None:
+    if parts.scheme not in {"https", "http"} or not parts.hostname or _NETLOC.fullmatch(parts.netloc) is None:
         if "@" in parts.netloc:
             raise EndpointError(
                 "the base URL holds a user name or password", hint="a token belongs into auth.token"

@@ -81,15 +81,17 @@ def find_places(
             here: it moves all of Claude Code's files; an empty one moves its settings to the working
             directory and leaves the rest at home. A ``home`` that is given makes it count for nothing.
         home: The home of another user, or a throw-away one.
-        platform: As ``sys.platform``.
+        platform: As ``sys.platform``; counts only for a ``home`` that is given.
+
+    Raises:
+        UsageError: ``home`` is left out, and neither the environment nor the system knows one.
 
     Source:
         Measured on Claude Code 2.1.39 and 2.1.329, docs/claude-code.md "Folders".
     """
     env = os.environ if env is None else env
     if home is None:
-        home = Path.home()
-        config, state, cache = _own_folders()
+        home, (config, state, cache) = _own_home(), _own_folders()
         override = env.get("CLAUDE_CONFIG_DIR")
     else:
         home = _absolute(home)
@@ -134,6 +136,13 @@ def find_scope(
         local = root / ".claude" / "settings.local.json"
         return Scope("local", local, places.claude_json, (shared, user))
     raise UsageError(f"no scope is called {name!r}", hint="choose user, project or local")
+
+
+def _own_home() -> Path:
+    try:
+        return _absolute(Path.home())
+    except RuntimeError:  # no HOME, and no such user: containers with an arbitrary user id
+        raise UsageError("this user has no home folder", hint="set HOME, or use --home") from None
 
 
 def _own_folders() -> tuple[Path, Path, Path]:

@@ -54,7 +54,7 @@ class Profile:
         auth_variable: The variable by which Claude Code gets the token.
         delivery: ``inline`` puts the token into the settings file, ``helper`` a command that prints it.
         token: Where the token is; ``None`` if nothing says so.
-        models: Tier → model id. Has ``default`` and all of :data:`TIERS`, or is empty.
+        models: Tier → model id. Where it has ``default``, it has all of :data:`TIERS`; may be empty.
         context_tokens: Window of the default model in tokens, overriding the catalogue.
         env: Further variables.
         extras: Variables that the provider recommends; a value of the user's own wins over them.

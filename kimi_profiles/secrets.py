@@ -9,15 +9,18 @@ from typing import NoReturn
 
 from kimi_profiles.errors import TokenUnavailableError
 
-__all__ = ["Secret", "fingerprint", "is_secret_name"]
+__all__ = ["Secret", "fingerprint", "holds_token", "is_secret_name", "without_tokens"]
 
 _FINGERPRINT_DIGITS = 8
 _MAX_LENGTH = 8192
 _ALLOWED = re.compile(r"[\x21-\x7e]+")
 _SECRET_NAME = re.compile(
-    r"(^|_)(TOKEN|KEY|APIKEY|SECRET|PASSWORD|PASSWD|PWD|PASSPHRASE|CREDENTIALS?|AUTH|COOKIE|HEADERS)(_|$)",
+    r"(^|_)(TOKEN|KEY|APIKEY|SECRET|PASSWORD|PASSWD|PASS|PWD|PASSPHRASE|CREDENTIALS?|AUTH|COOKIE|HEADERS)\d*(_|$)",
     re.IGNORECASE,
 )
+
+# "key-" and the like also begin ordinary words; a token has a digit in it.
+_LOOKS_LIKE_A_TOKEN = re.compile(r"(?<![A-Za-z0-9])(?:sk-|(?:pk|ak|key)-(?=[A-Za-z_-]*\d))[A-Za-z0-9_-]{12,}")
 
 
 def fingerprint(value: str) -> str:
@@ -28,6 +31,16 @@ def fingerprint(value: str) -> str:
 def is_secret_name(name: str) -> bool:
     """Whether a variable of this name is expected to hold a secret (``…_TOKEN``, ``…_KEY``, ``…_SECRET``)."""
     return _SECRET_NAME.search(name) is not None
+
+
+def holds_token(text: str) -> bool:
+    """Whether something in ``text`` looks like a token (``sk-…``). Not promised: that every token does."""
+    return _LOOKS_LIKE_A_TOKEN.search(text) is not None
+
+
+def without_tokens(text: str) -> str:
+    """``text`` with ``…`` for all that looks like a token: for messages that quote what somebody wrote."""
+    return _LOOKS_LIKE_A_TOKEN.sub("…", text)
 
 
 class Secret:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.errors import NotFoundError, ProfileInvalidError
 from kimi_profiles.files import read_file
 from kimi_profiles.paths import find_places
+from kimi_profiles.secrets import without_tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,10 +24,17 @@ __all__ = ["ProfileStore"]
 MAX_SIZE_BYTES = 1 << 20
 _MAX_DOTTED_PARTS = 32
 
-# tomllib takes time and memory quadratic in the parts of a dotted key: 50,000 parts took 37 s and 9.5 GB.
-_DOTTED = re.compile(
-    r"(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|\"[^\"\n]*+\"|'[^'\n]*+')[ \t]*+\.[ \t]*+)"
-    rf"{{{_MAX_DOTTED_PARTS}}}"
+# One token is a whole string, comment or word, closed or not: the scan never goes back, so it is linear.
+_KEY_PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\[^\n])*+"|'[^'\n]*+')"""
+_TOKEN = re.compile(
+    r"(?P<blank>[ \t\r]++|\#[^\n]*+)"
+    rf"|(?P<deep>(?:{_KEY_PART}[ \t]*+\.[ \t]*+){{{_MAX_DOTTED_PARTS}}})"
+    r'|(?P<lines>"""(?:[^\\"]++|\\.|"{1,2}(?!"))*+"{0,5}'
+    r"|'''(?:[^']++|'{1,2}(?!'))*+'{0,5})"
+    r"""|(?P<quoted>"(?:[^"\\\n]++|\\[^\n])*+"?|'[^'\n]*+'?)"""
+    r"|(?P<mark>[\[\]{}=,.\n])"
+    r"""|(?P<word>[^\s"'\[\]{}=,.\#]++|.)""",
+    re.DOTALL,
 )
 _POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 
@@ -44,9 +53,13 @@ class ProfileStore(Mapping[str, "Profile"]):
     def __init__(self, path: Path, text: str = "") -> None:
         self.path = path
         self.text = text
-        self._document = _parse(text, path)
-        self._tables = self._table("profiles")
-        self._defaults = self._table("defaults")
+        document = _parse(text, path)
+        for key in document:
+            if key not in {"profiles", "defaults"}:
+                hint = "the file holds [profiles.NAME] tables and one [defaults]"
+                raise self._placed(_at((key,), f"unknown key {key!a:.80}", hint))
+        self._tables = self._table(document, "profiles")
+        self._defaults = self._table(document, "defaults")
 
     @classmethod
     def open(cls, path: Path | None = None, *, home: Path | None = None) -> ProfileStore:
@@ -58,8 +71,9 @@ class ProfileStore(Mapping[str, "Profile"]):
 
         Raises:
             NotFoundError: ``path`` was given and is not there.
-            ProfileInvalidError: It is no UTF-8, no TOML, larger than 1 MiB, or has a top-level key other than
-                ``profiles`` and ``defaults``.
+            NotPermittedError: It may not be read, is no regular file, or is larger than 1 MiB.
+            ProfileInvalidError: It is no UTF-8, no TOML, or has a top-level key other than ``profiles`` and
+                ``defaults``.
         """
         file = find_places(home=home).store if path is None else path
         data = read_file(file, limit_bytes=MAX_SIZE_BYTES)
@@ -70,13 +84,8 @@ class ProfileStore(Mapping[str, "Profile"]):
         try:
             return cls(file, data.decode("utf-8"))
         except UnicodeDecodeError as error:
-            before = data[: error.start]
-            raise ProfileInvalidError(
-                "this is not UTF-8",
-                path=file,
-                line=before.count(b"\n") + 1,
-                column=error.start - (before.rfind(b"\n") + 1) + 1,
-            ) from None
+            before = data[: error.start].decode("utf-8")
+            raise _unreadable("this is not UTF-8", file, _place(before, len(before))) from None
 
     def __getitem__(self, name: str) -> Profile:
         """The profile ``name``, resolved.
@@ -111,50 +120,69 @@ class ProfileStore(Mapping[str, "Profile"]):
                 faults.setdefault((error.line, error.column, error.message), error)
         return list(faults.values())
 
-    def _table(self, key: str) -> dict[str, Any]:
-        value = self._document.get(key, {})
+    def _table(self, document: dict[str, Any], key: str) -> dict[str, Any]:
+        value = document.get(key, {})
         if not isinstance(value, dict):
             raise self._placed(_at((key,), f"{key} must be a table"))
         return value
 
+    @functools.cached_property
+    def _places(self) -> dict[tuple[str, ...], int]:
+        return _key_places(self.text)
+
     def _placed(self, error: ProfileInvalidError) -> ProfileInvalidError:
+        """``error`` with the place of the key it is about, or of the nearest table around that."""
         error.at(self.path)
-        place = _locate(self.text, error.where) if error.where and error.line is None else None
-        if place:
-            error.line, error.column = place
+        for length in range(len(error.where), 0, -1):
+            offset = self._places.get(error.where[:length])
+            if offset is not None:
+                error.line, error.column = _place(self.text, offset)
+                break
         return error
 
 
 def _at(where: tuple[str, ...], message: str, hint: str | None = None) -> ProfileInvalidError:
-    error = ProfileInvalidError(message, hint=hint)
+    error = ProfileInvalidError(without_tokens(message), hint=hint)
     error.where = where
     return error
 
 
 def _parse(text: str, path: Path) -> dict[str, Any]:
-    deep = _DOTTED.search(text)
-    if deep is not None:
-        line, column = _place(text, deep.start())
-        raise ProfileInvalidError(
-            f"a key of more than {_MAX_DOTTED_PARTS} dotted parts", path=path, line=line, column=column
-        )
+    if text.startswith("\ufeff"):
+        raise _unreadable("a byte order mark is not TOML", path, (1, 1), "save the file as UTF-8 without one")
+    # tomllib takes time and memory quadratic in the parts of a dotted key: 50,000 parts took 37 s and 9.5 GB.
+    if any(line.count(".") >= _MAX_DOTTED_PARTS for line in text.split("\n")):
+        for token in _TOKEN.finditer(text):
+            if token.lastgroup == "deep":
+                message = f"a key of more than {_MAX_DOTTED_PARTS} dotted parts"
+                raise _unreadable(message, path, _place(text, token.start()))
     try:
-        document = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _not_toml(error, text, path) from None
+    except ValueError:  # Python's own limit for int(): 4300 digits, unless it is set otherwise
+        words = (token for token in _TOKEN.finditer(text) if token.lastgroup == "word")
+        longest = max(words, key=lambda token: len(token[0]))
+        message = f"a number of {len(longest[0])} digits"
+        raise _unreadable(message, path, _place(text, longest.start())) from None
     except RecursionError:
-        raise ProfileInvalidError("the values are nested too deeply", path=path) from None
-    for key in document:
-        if key not in {"profiles", "defaults"}:
-            place = _locate(text, (key,)) or (1, 1)
-            raise ProfileInvalidError(
-                f"unknown key {key!a:.80}",
-                hint="the file holds [profiles.NAME] tables and one [defaults]",
-                path=path,
-                line=place[0],
-                column=place[1],
-            )
-    return document
+        raise _unreadable("the values are nested too deeply", path, _deepest(text)) from None
+
+
+def _unreadable(
+    message: str, path: Path, place: tuple[int, int], hint: str | None = None
+) -> ProfileInvalidError:
+    return ProfileInvalidError(without_tokens(message), hint=hint, path=path, line=place[0], column=place[1])
+
+
+def _deepest(text: str) -> tuple[int, int]:
+    depth = greatest = offset = 0
+    for token in _TOKEN.finditer(text):
+        if token.lastgroup == "mark":
+            depth += (token[0] in "[{") - (token[0] in "]}")
+            if depth > greatest:
+                greatest, offset = depth, token.start()
+    return _place(text, offset)
 
 
 def _not_toml(error: tomllib.TOMLDecodeError, text: str, path: Path) -> ProfileInvalidError:
@@ -164,13 +192,8 @@ def _not_toml(error: tomllib.TOMLDecodeError, text: str, path: Path) -> ProfileI
     line, column = _place(text, len(text.rstrip()))
     if match and match[1]:
         line, column = int(match[1]), int(match[2])
-    return ProfileInvalidError(
-        f"this is not TOML: {reason[:1].lower()}{reason[1:]}",
-        hint="see https://toml.io",
-        path=path,
-        line=line,
-        column=column,
-    )
+    message = f"this is not TOML: {reason[:1].lower()}{reason[1:]}"
+    return _unreadable(message, path, (line, column), "see https://toml.io")
 
 
 def _place(text: str, position: int) -> tuple[int, int]:
@@ -178,48 +201,46 @@ def _place(text: str, position: int) -> tuple[int, int]:
     return text.count("\n", 0, position) + 1, position - start + 1
 
 
-def _locate(text: str, where: tuple[str, ...]) -> tuple[int, int] | None:
-    """Line and column of the key that ``where`` leads to, or of the nearest table around it.
+def _key_places(text: str) -> dict[tuple[str, ...], int]:  # noqa: C901 - one branch a mark
+    """Where each key is first written in ``text``, a document that tomllib accepts.
 
-    tomllib tells no positions. So every spelling of the last key is a candidate, and renaming one half of the
-    candidates shows which half holds the key that counts: after log₂ n parses one is left.
+    tomllib tells no positions. What it accepted needs no second check, so following headers, keys and
+    brackets is enough. Keys inside arrays are left out.
     """
-    for depth in range(len(where), 0, -1):
-        *parents, key = where[:depth]
-        found = _search(text, parents, key)
-        if found is not None:
-            return _place(text, found)
-    return None
+    places: dict[tuple[str, ...], int] = {}
+    tables: list[tuple[str, ...]] = [()]  # that of the last header, then the inline tables around us
+    key: tuple[str, ...] | None = ()  # its parts so far; None while a value is read
+    value: tuple[str, ...] = ()  # the key whose value is read
+    brackets = 0  # open since an array began
+    for token in _TOKEN.finditer(text):
+        kind, word = token.lastgroup, token[0]
+        if kind in {"word", "quoted"} and key is not None:
+            key = (*key, _unquoted(word))
+            places.setdefault((*tables[-1], *key), token.start())
+        elif kind != "mark":
+            continue
+        elif brackets:
+            brackets += (word in "[{") - (word in "]}")
+        elif word == "[" and key is None:
+            brackets = 1
+        elif word == "[":
+            tables = [()]
+        elif word == "]" and key is not None:
+            tables, key = [key], None
+        elif word == "=" and key is not None:
+            value, key = (*tables[-1], *key), None
+        elif word == "{":
+            tables.append(value)
+            key = ()
+        elif word == "}":
+            tables.pop()
+            key = None
+        elif word == "," or (word == "\n" and len(tables) == 1):
+            key = ()
+    return places
 
 
-def _search(text: str, parents: list[str], key: str) -> int | None:
-    marker = "located"
-    while marker in text:
-        marker += "-"
-    pattern = rf"(?<![A-Za-z0-9_-]){re.escape(key)}(?![A-Za-z0-9_-])"
-    candidates = [match.start() for match in re.finditer(pattern, text)]
-
-    def renamed(positions: list[int]) -> str:
-        pieces: list[str] = []
-        here = 0
-        for position in positions:
-            pieces += text[here:position], marker
-            here = position + len(key)
-        return "".join([*pieces, text[here:]])
-
-    def holds(positions: list[int]) -> bool:
-        try:
-            table: Any = tomllib.loads(renamed(positions))
-        except (tomllib.TOMLDecodeError, RecursionError):
-            return False
-        for parent in parents:
-            table = table.get(parent, {}) if isinstance(table, dict) else {}
-        return isinstance(table, dict) and marker in table
-
-    if not holds(candidates):
-        return None
-    while len(candidates) > 1:
-        half = len(candidates) // 2
-        first = candidates[:half]
-        candidates = first if holds(first) else candidates[half:]
-    return candidates[0]
+def _unquoted(word: str) -> str:
+    if word[0] == '"' and "\\" in word:
+        return str(tomllib.loads(f"key = {word}")["key"])
+    return word[1:-1] if word[0] in "\"'" else word
