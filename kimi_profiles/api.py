@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kimi_profiles.claude import (
+    MASKABLE,
     Surroundings,
+    environment_notices,
     has_login,
     settings_changes,
     state_changes,
@@ -184,13 +186,12 @@ class ClaudeCode:
         profile: Profile,
         *,
         token: str | None = None,
-        store: Path | None = None,
         allow_tracked: bool = False,
         keep_login: bool = False,
     ) -> Plan:
         """What :meth:`apply` would do. Nothing is written. Arguments and errors as there."""
         intent, warnings = self._apply_intent(
-            profile, token=token, store=store, allow_tracked=allow_tracked, keep_login=keep_login
+            profile, token=token, allow_tracked=allow_tracked, keep_login=keep_login
         )
         targets = tuple(plan_targets(intent, state=self.places.state))
         return Plan("apply", profile.name, self.scope.name, targets, tuple(warnings))
@@ -200,7 +201,6 @@ class ClaudeCode:
         profile: Profile,
         *,
         token: str | None = None,
-        store: Path | None = None,
         allow_tracked: bool = False,
         keep_login: bool = False,
     ) -> Result:
@@ -209,8 +209,6 @@ class ClaudeCode:
         Args:
             profile: From :class:`~kimi_profiles.store.ProfileStore`.
             token: The token itself, instead of what the profile refers to.
-            store: The TOML file it comes from, if not the user's own; relative paths of token files start
-                in its folder.
             allow_tracked: Write a token even into a file that git tracks or that is meant to be committed.
             keep_login: Leave a stored Console login where it is, although its key is then sent too.
 
@@ -218,7 +216,7 @@ class ClaudeCode:
             ProfilesError: See :mod:`kimi_profiles.errors`; each says whether anything was written.
         """
         intent, warnings = self._apply_intent(
-            profile, token=token, store=store, allow_tracked=allow_tracked, keep_login=keep_login
+            profile, token=token, allow_tracked=allow_tracked, keep_login=keep_login
         )
         results = tuple(run_transaction(intent, state=self.places.state, timeout_s=self.timeout_s))
         result = Result("apply", profile.name, self.scope.name, results, tuple(warnings))
@@ -286,21 +284,20 @@ class ClaudeCode:
         profile: Profile,
         *,
         token: str | None,
-        store: Path | None,
         allow_tracked: bool,
         keep_login: bool,
     ) -> tuple[Intent, list[Notice]]:
-        folder = (store or self.places.store).parent
-        secret = self._token(profile, token, folder)
+        secret = self._token(profile, token)
         if secret is not None:
             check_token(profile.base_url, secret)
         warnings = [
             *profile_notices(profile),
-            *token_notices(profile, home=self.places.home, folder=folder),
-            *self._helper_notices(profile, folder),
+            *token_notices(profile, home=self.places.home),
+            *self._helper_notices(profile),
             *self._login_notices(profile, keep_login=keep_login),
+            *(environment_notices(self.env) if self.is_own_home else ()),
         ]
-        surroundings = Surroundings(self._supplied(), self._helper_command(profile, store))
+        surroundings = Surroundings(self._supplied(), self._helper_command(profile))
 
         def settings(record: Record) -> Sequence[Change]:
             return settings_changes(profile, secret, record=record, surroundings=surroundings)
@@ -343,7 +340,7 @@ class ClaudeCode:
             if path not in known
         ]
 
-    def _token(self, profile: Profile, token: str | None, folder: Path) -> Secret | None:
+    def _token(self, profile: Profile, token: str | None) -> Secret | None:
         if profile.delivery == "helper":
             if profile.token is None:
                 raise TokenUnavailableError(
@@ -353,9 +350,9 @@ class ClaudeCode:
             return None
         if token is not None:
             return Secret(token.strip())
-        return read_token(profile, env=self.env, home=self.places.home, folder=folder)
+        return read_token(profile, env=self.env, home=self.places.home)
 
-    def _helper_notices(self, profile: Profile, folder: Path) -> list[Notice]:
+    def _helper_notices(self, profile: Profile) -> list[Notice]:
         """With a helper the token is only needed later; still, say it now if it is not there or cannot fit.
 
         Commands and keyrings are left alone: they may ask the user for something.
@@ -363,7 +360,7 @@ class ClaudeCode:
         if profile.delivery != "helper" or profile.token is None or profile.token.kind not in {"env", "file"}:
             return []
         try:
-            token = read_token(profile, env=self.env, home=self.places.home, folder=folder)
+            token = read_token(profile, env=self.env, home=self.places.home)
         except TokenUnavailableError as error:
             return [Notice("token-unavailable", f"the helper has no token to give yet: {error}", error.hint)]
         check_token(profile.base_url, token)
@@ -371,11 +368,14 @@ class ClaudeCode:
 
     def _supplied(self) -> frozenset[str]:
         names = supplied_by_env(self.env) if self.is_own_home else frozenset()
+        if self.scope.name == "path":
+            # Such a file may be used over any project's settings, and those may say anything.
+            names |= MASKABLE
         for path in (*self.scope.lower, self.places.claude_json):
             names |= supplied_by_settings(_text_or_empty(path))
         return names
 
-    def _helper_command(self, profile: Profile, store: Path | None) -> str | None:
+    def _helper_command(self, profile: Profile) -> str | None:
         """The command line that Claude Code hands to a shell, in whatever folder it runs in.
 
         ``-P`` keeps Python from importing a ``kimi_profiles`` that a project put into that folder.
@@ -383,8 +383,8 @@ class ClaudeCode:
         if profile.delivery != "helper":
             return None
         command = [sys.executable, "-P", "-m", "kimi_profiles", "token", profile.name]
-        if store is not None:
-            command += ["--store", os.path.abspath(store)]  # noqa: PTH100 - links keep their names
+        if profile.source is not None and Path(profile.source) != self.places.store:
+            command += ["--store", profile.source]
         if not self.is_own_home:
             command += ["--home", str(self.places.home)]
         return subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)

@@ -11,13 +11,13 @@ import time
 from typing import TYPE_CHECKING
 
 from kimi_profiles.errors import NotFoundError
-from kimi_profiles.files import create_file, make_folder, read_file, remove_leftover
+from kimi_profiles.files import SPARE, create_file, make_folder, read_file, remove_leftover
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-__all__ = ["backup_path", "load_backup", "prune_backups", "save_backup"]
+__all__ = ["backup_path", "load_backup", "prune_backups", "save_backup", "sweep_backups"]
 
 KEPT = 10
 _DIGITS = 16
@@ -82,8 +82,14 @@ def prune_backups(folder: Path, target: Path, *, needed: Collection[str]) -> Non
             remove_leftover(own / copy)
 
 
+def sweep_backups(folder: Path) -> None:
+    """Remove the unfinished copy that a run left that was killed while it made one."""
+    for leftover in folder.glob(f"*/{SPARE}"):
+        remove_leftover(leftover)
+
+
 def _copies(own: Path) -> list[str]:
-    return sorted(path.name for path in own.iterdir() if path.name != _TARGET)
+    return sorted(path.name for path in own.iterdir() if path.name not in {_TARGET, SPARE})
 
 
 def _name_of(target: Path) -> str:

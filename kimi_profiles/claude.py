@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.change import Change
-from kimi_profiles.jsontext import Document, Found, dumps, join_pointer, loads
+from kimi_profiles.errors import Notice
+from kimi_profiles.jsontext import Document, Found, canonical, dumps, join_pointer, loads
 from kimi_profiles.jsontext.address import Address
 from kimi_profiles.secrets import is_secret_name
 
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from kimi_profiles.secrets import Secret
 
 __all__ = [
+    "MASKABLE",
     "Surroundings",
     "context_tokens",
+    "environment_notices",
     "has_login",
     "is_first_party",
     "settings_changes",
@@ -55,6 +58,19 @@ RIVALS = (
     "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD",
     "CLAUDE_CODE_REMOTE",
 )
+# Everything that an empty string may have to mask.
+MASKABLE = frozenset(
+    {*RIVALS, "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_MODEL", "ANTHROPIC_SMALL_FAST_MODEL", "apiKeyHelper"}
+)
+
+# Variables of the process against which no settings file helps, and what the client does with them.
+_UNMASKABLE = {
+    "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST": "Claude Code ignores endpoint and credential of all settings",
+    "CLAUDE_CODE_HOST_AUTH_ENV_VAR": "Claude Code ignores endpoint and credential of all settings",
+    "ANTHROPIC_UNIX_SOCKET": "Claude Code then sends its requests to that socket",
+    "CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR": "Claude Code then sends the key it finds there too",
+}
+_UNMASKABLE_ENTRYPOINTS = {"claude-desktop", "local-agent"}
 _WINDOW = ("CLAUDE_CODE_MAX_CONTEXT_TOKENS", "CLAUDE_CODE_AUTO_COMPACT_WINDOW")
 _HELPER = "apiKeyHelper"
 _APPROVAL_LENGTH = 20
@@ -168,6 +184,17 @@ def has_login(text: str) -> bool:
     return isinstance(state, Found) and state.raw not in {'""', "null"}
 
 
+def environment_notices(env: Mapping[str, str]) -> list[Notice]:
+    """What the process environment does to a profile and no settings file can undo."""
+    reasons = {name: why for name, why in _UNMASKABLE.items() if env.get(name)}
+    if env.get("CLAUDE_CODE_ENTRYPOINT") in _UNMASKABLE_ENTRYPOINTS:
+        reasons["CLAUDE_CODE_ENTRYPOINT"] = "Claude Code then prefers a stored claude.ai login"
+    return [
+        Notice("environment-wins", f"{name} is set in this environment: {why}", f"unset {name}")
+        for name, why in reasons.items()
+    ]
+
+
 def is_first_party(base_url: str) -> bool:
     """Whether the endpoint is Anthropic's own."""
     host = urlsplit(base_url).hostname or ""
@@ -237,7 +264,7 @@ def _settings(table: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[Chang
         if isinstance(value, Mapping):
             yield from _settings(value, here)
         elif isinstance(value, list):
-            for raw in dict.fromkeys(map(dumps, value)):
+            for raw in {canonical(raw): raw for raw in map(dumps, value)}.values():
                 yield Change(join_pointer(*here), raw, member=raw)
         else:
             yield Change(join_pointer(*here), dumps(value), is_secret=is_secret_name(key))

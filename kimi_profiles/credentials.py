@@ -30,7 +30,6 @@ def read_token(
     *,
     env: Mapping[str, str] | None = None,
     home: Path | None = None,
-    folder: Path | None = None,
 ) -> Secret:
     """The token of ``profile``.
 
@@ -38,7 +37,6 @@ def read_token(
         profile: Its ``token`` says where to look.
         env: The process environment; ``os.environ`` if left out.
         home: What ``~`` means in the path of a token file; the user's home if left out.
-        folder: What a relative path of a token file is relative to: the folder of the profiles file.
 
     Raises:
         TokenUnavailableError: The reference leads nowhere. The message names the reference, never the token.
@@ -54,17 +52,17 @@ def read_token(
     if reference.kind == "env":
         return _from_env(reference.value, os.environ if env is None else env)
     if reference.kind == "file":
-        return _from_file(_token_file(reference, home=home, folder=folder))
+        return _from_file(_token_file(reference, profile, home=home))
     if reference.kind == "command":
         return _from_command(reference.arguments)
     return _from_keyring(reference.value, reference.arguments[0] if reference.arguments else None)
 
 
-def token_notices(profile: Profile, *, home: Path | None = None, folder: Path | None = None) -> list[Notice]:
+def token_notices(profile: Profile, *, home: Path | None = None) -> list[Notice]:
     """What is odd about where the token is kept: a file that others can read."""
     if profile.token is None or profile.token.kind != "file" or os.name == "nt":
         return []
-    path = _token_file(profile.token, home=home, folder=folder)
+    path = _token_file(profile.token, profile, home=home)
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError:
@@ -86,11 +84,12 @@ def _from_env(name: str, env: Mapping[str, str]) -> Secret:
     return Secret(value, source=f"the value of {name}")
 
 
-def _token_file(reference: TokenRef, *, home: Path | None, folder: Path | None) -> Path:
+def _token_file(reference: TokenRef, profile: Profile, *, home: Path | None) -> Path:
+    """The path that the reference means: from the home, or from the folder of the file that declares it."""
     text = reference.value
     if text == "~" or text.startswith(("~/", "~\\")):
         return (home or Path.home()) / text[2:].lstrip("/\\")
-    return (folder or Path()) / text
+    return (Path(profile.source).parent if profile.source else Path()) / text
 
 
 def _from_file(path: Path) -> Secret:

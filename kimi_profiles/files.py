@@ -28,10 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "PRIVATE",
+    "SPARE",
     "FileChangedError",
     "Snapshot",
     "create_file",
     "make_folder",
+    "missing_folders",
     "read_file",
     "remove_file",
     "remove_leftover",
@@ -43,12 +46,15 @@ __all__ = [
 MAX_SIZE_BYTES = 64 << 20
 PRIVATE = 0o600
 PRIVATE_FOLDER = 0o700
+SPARE = ".new.kimi-profiles"
+"""What :func:`create_file` calls its temporary file; a run that was killed may leave it."""
 _IS_WINDOWS = os.name == "nt"
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _STAY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _WINDOWS_RETRY_S = 2.0
+_CHUNK_BYTES = 1 << 20
 
 
 class FileChangedError(Exception):
@@ -73,8 +79,10 @@ class Snapshot:
 
     @property
     def mode(self) -> int | None:
-        """Permission bits; ``None`` where there is no file."""
-        return None if self.status is None else stat.S_IMODE(self.status.st_mode)
+        """Permission bits; ``None`` where there is no file. On Windows, which has none, always 0600."""
+        if self.status is None:
+            return None
+        return PRIVATE if _IS_WINDOWS else stat.S_IMODE(self.status.st_mode)
 
     def is_same_file(self, other: Snapshot) -> bool:
         """Whether ``other`` has the same bytes in the same file, untouched in between."""
@@ -94,13 +102,15 @@ def take_snapshot(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> Snapshot:
             descriptor = os.open(real, _READ | _STAY)
         except FileNotFoundError:
             return Snapshot(path, real, None, None)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise NotPermittedError(f"this is {_kind(status.st_mode)}, not a file", path=path)
             if status.st_size > limit_bytes:
                 raise _too_large(path, limit_bytes)
-            data = _read_all(file, limit_bytes + 1)
+            data = _read_all(descriptor, limit_bytes + 1)
+        finally:
+            os.close(descriptor)
         if len(data) > limit_bytes:
             raise _too_large(path, limit_bytes)
         return Snapshot(path, real, data, status)
@@ -138,8 +148,8 @@ def replace_file(snapshot: Snapshot, data: bytes, *, mode: int, temporary: str) 
     with _explained(snapshot.path, "write"):
         spare = real.with_name(temporary)
         _unlink(spare)
-        descriptor = os.open(spare, _CREATE | _STAY, PRIVATE)
         try:
+            descriptor = os.open(spare, _CREATE | _STAY, PRIVATE)
             with os.fdopen(descriptor, "wb", buffering=0) as file:
                 _write_all(file.fileno(), data)
                 _copy_identity(snapshot, file.fileno(), mode)
@@ -154,25 +164,18 @@ def replace_file(snapshot: Snapshot, data: bytes, *, mode: int, temporary: str) 
 
 
 def create_file(path: Path, data: bytes) -> bool:
-    """Write a new private file (mode 0600) durably; never over an existing one.
+    """Write a new private file (mode 0600) durably and whole; never over an existing one.
 
     Returns:
         Whether it was made; ``False`` where something of that name exists.
     """
-    with _explained(path, "write"):
-        try:
-            descriptor = os.open(path, _CREATE | _STAY, PRIVATE)
-        except FileExistsError:
-            return False
-        try:
-            with os.fdopen(descriptor, "wb", buffering=0) as file:
-                _write_all(file.fileno(), data)
-                os.fsync(file.fileno())
-        except BaseException:
-            with contextlib.suppress(OSError):
-                _unlink(path)
-            raise
-    _sync_folder(path.parent, path)
+    snapshot = take_snapshot(path)
+    if snapshot.data is not None:
+        return False
+    try:
+        replace_file(snapshot, data, mode=PRIVATE, temporary=SPARE)
+    except FileChangedError:
+        return False
     return True
 
 
@@ -207,20 +210,25 @@ def make_folder(path: Path) -> tuple[Path, ...]:
     Returns:
         The folders that were made, outer ones first.
     """
-    missing = []
-    here = path
-    while not here.is_dir():
-        missing.append(here)
-        here = here.parent
     made = []
     with _explained(path, "write"):
-        for folder in reversed(missing):
+        for folder in missing_folders(path):
             with contextlib.suppress(FileExistsError):
                 folder.mkdir(mode=PRIVATE_FOLDER)
                 made.append(folder)
     for folder in made:
         _sync_folder(folder.parent, folder)
     return tuple(made)
+
+
+def missing_folders(path: Path) -> tuple[Path, ...]:
+    """``path`` and what is missing above it, outer ones first; empty where ``path`` is a folder."""
+    missing: list[Path] = []
+    with _explained(path, "read"):
+        while not path.is_dir():
+            missing.insert(0, path)
+            path = path.parent
+    return tuple(missing)
 
 
 def _check_unchanged(snapshot: Snapshot) -> None:
@@ -252,16 +260,13 @@ def _trace(snapshot: Snapshot) -> tuple[int, ...] | None:
     status = snapshot.status
     if status is None:
         return None
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return (status.st_dev, status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns)
 
 
-def _read_all(file: object, limit_bytes: int) -> bytes:
+def _read_all(descriptor: int, limit_bytes: int) -> bytes:
     chunks = []
     left = limit_bytes
-    while left > 0:
-        chunk = file.read(left)  # type: ignore[attr-defined]
-        if not chunk:
-            break
+    while left > 0 and (chunk := os.read(descriptor, min(left, _CHUNK_BYTES))):
         chunks.append(chunk)
         left -= len(chunk)
     return b"".join(chunks)

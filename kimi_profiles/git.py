@@ -24,10 +24,11 @@ def is_tracked(path: Path) -> bool:
     # A repository's own configuration may name a program to run (core.fsmonitor), GIT_* variables may point
     # to another repository, and one that belongs to another user is to be answered for, not refused.
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    command = ["git", "-c", "core.fsmonitor=false", "-c", "safe.directory=*", "ls-files", "--error-unmatch"]
+    env["LC_ALL"] = "C"  # its answer is told from a failure by its words
+    command = ["git", "--literal-pathspecs", "-c", "core.fsmonitor=false", "-c", "safe.directory=*"]
     try:
         run = subprocess.run(
-            [*command, "--", os.path.relpath(real, folder)],
+            [*command, "ls-files", "--error-unmatch", "--", os.path.relpath(real, folder)],
             cwd=folder,
             env=env,
             stdin=subprocess.DEVNULL,

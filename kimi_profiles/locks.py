@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kimi_profiles.errors import LockTimeoutError, NotPermittedError
+from kimi_profiles.errors import LockTimeoutError, NotPermittedError, WriteFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["hold_folder_lock", "hold_lock"]
+__all__ = ["hold_folder_lock", "hold_lock", "sweep_folder_lock"]
 
 _STALE_S = 10.0
 _POLL_S = 0.02
@@ -66,13 +67,15 @@ def hold_folder_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
 
     Raises:
         LockTimeoutError: Another program held it all that time.
+        NotPermittedError: The folder may not be written to.
+        WriteFailedError: The disk is full or failed.
 
     Source:
         Measured, docs/claude-code.md "How the client writes": mkdir, taken over when older than 10 s.
     """
-    folder = path.with_name(path.name + ".lock")
+    folder = _folder_of(path)
     deadline = time.monotonic() + timeout_s
-    while not _make(folder):
+    while (made_at := _make(folder)) is None:
         if time.monotonic() >= deadline:
             raise LockTimeoutError(
                 f"Claude Code holds its lock for more than {timeout_s:g} s",
@@ -84,22 +87,39 @@ def hold_folder_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):
+            # If we were stopped for so long that another program took it over, it is theirs to remove.
+            if folder.lstat().st_mtime_ns == made_at:
+                folder.rmdir()
+
+
+def sweep_folder_lock(path: Path) -> None:
+    """Remove the lock that a run left that was killed while it held it, once it is stale."""
+    _remove_stale(_folder_of(path))
+
+
+def _folder_of(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
+def _remove_stale(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        if time.time() - folder.lstat().st_mtime > _STALE_S:
             folder.rmdir()
 
 
-def _make(folder: Path) -> bool:
+def _make(folder: Path) -> int | None:
+    """When the lock was made, in ns; ``None`` if somebody else has it. A stale one is cleared away."""
     try:
         folder.mkdir()
+        return folder.lstat().st_mtime_ns
     except FileExistsError:
-        with contextlib.suppress(OSError):
-            if time.time() - folder.lstat().st_mtime > _STALE_S:
-                folder.rmdir()
-        return False
+        _remove_stale(folder)
+        return None
     except OSError as error:
-        raise NotPermittedError(
+        is_denied = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
+        raise (NotPermittedError if is_denied else WriteFailedError)(
             f"cannot take Claude Code's lock: {os.strerror(error.errno or 0)}", path=folder
         ) from None
-    return True
 
 
 def _holder(path: Path) -> str | None:

@@ -13,7 +13,7 @@ from kimi_profiles.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Places", "Scope", "ScopeName", "find_places", "find_scope"]
+__all__ = ["Places", "Scope", "ScopeName", "absolute", "find_places", "find_scope"]
 
 _APP = "kimi-profiles"
 
@@ -94,14 +94,14 @@ def find_places(
         home, (config, state, cache) = _own_home(), _own_folders()
         override = env.get("CLAUDE_CONFIG_DIR")
     else:
-        home = _absolute(home)
+        home = absolute(home)
         parts = _BELOW_HOME.get(platform, _BELOW_HOME["linux"])
         config, state, cache = (home / part / _APP for part in parts)
         override = None
-    claude = home / ".claude" if override is None else _absolute(Path(override))
+    claude = home / ".claude" if override is None else absolute(Path(override))
     legacy = claude / ".config.json"
     state_file = (
-        legacy if legacy.is_file() else (_absolute(Path(override)) if override else home) / ".claude.json"
+        legacy if legacy.is_file() else (absolute(Path(override)) if override else home) / ".claude.json"
     )
     if state == config:
         state /= "state"
@@ -124,10 +124,10 @@ def find_scope(
     Raises:
         UsageError: No scope of this name.
     """
-    root = _absolute(project or Path())
+    root = absolute(project or Path())
     user, shared = places.claude / "settings.json", root / ".claude" / "settings.json"
     if settings is not None:
-        return Scope("path", _absolute(settings), None, (user,))
+        return Scope("path", absolute(settings), None, (user,))
     if name == "user":
         return Scope("user", user, places.claude_json, ())
     if name == "project":
@@ -140,7 +140,7 @@ def find_scope(
 
 def _own_home() -> Path:
     try:
-        return _absolute(Path.home())
+        return absolute(Path.home())
     except RuntimeError:  # no HOME, and no such user: containers with an arbitrary user id
         raise UsageError("this user has no home folder", hint="set HOME, or use --home") from None
 
@@ -152,6 +152,6 @@ def _own_folders() -> tuple[Path, Path, Path]:
     return folders.user_config_path, folders.user_state_path, folders.user_cache_path
 
 
-def _absolute(path: Path) -> Path:
+def absolute(path: Path) -> Path:
     """Absolute without looking at links: a link's name stays the name under which we know the file."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps "..", resolve follows links

@@ -118,6 +118,7 @@ def plan_text(text: str | None, record: Record, changes: Sequence[Change], *, ho
     document = Document(text or "")
     sides = _three_sides(document, record, changes)
     _check_reachable(document, changes)
+    record = replace(record, made=_still_made(document, record))
     finals: list[tuple[_Sides, Wanted, Owned | None]] = []
     bases = {side.address.pointer: side.base for side in sides if side.address.member is None}
     for side in sides:
@@ -131,6 +132,9 @@ def plan_text(text: str | None, record: Record, changes: Sequence[Change], *, ho
     made = _union(record.made, document.missing_containers(filled))
     new_text = document.edit(wanted, prune=record.made)
     owned_next = tuple(owned for _, _, owned in finals if owned is not None)
+    if made:  # one that went again is the user's when he makes it anew
+        after = Document(new_text).read(map(Address, made)) if owned_next else {}
+        made = tuple(address.pointer for address, state in after.items() if state)
     keeps_base = record.knows(text)
     base = None if keeps_base else _without_us(document, sides, record)
     result: str | None = new_text
@@ -141,12 +145,12 @@ def plan_text(text: str | None, record: Record, changes: Sequence[Change], *, ho
     return TextPlan(
         now=text,
         text=result,
-        base=base if text is not None else None,
+        base=None if text is None and base is not None and _is_hollow(base) else base,
         keeps_base=keeps_base,
         record=replace(
             record,
             owned=owned_next,
-            made=made if owned_next else (),
+            made=made,
             was_created=record.was_created or text is None,
         ),
         actions=tuple(_action(side, final) for side, final, _ in finals if side.address in wanted),
@@ -210,10 +214,11 @@ def _side(
     now = state if isinstance(state, Found) else None
     if owned is None:
         return _Sides(address, None, change, now, now, is_drift=False)
+    if isinstance(state, Blocked):  # nothing stands there, but not because we removed it
+        return _Sides(address, owned, change, None, None, is_drift=True)
     if record.digest(owned.pointer, None if now is None else now.raw) in owned.wrote:
         return _Sides(address, owned, change, now, owned.before, is_drift=False)
-    is_drift = isinstance(state, Blocked) or not _is_same(now, owned.before)
-    return _Sides(address, owned, change, now, now, is_drift=is_drift)
+    return _Sides(address, owned, change, now, now, is_drift=not _is_same(now, owned.before))
 
 
 def _check_reachable(document: Document, changes: Iterable[Change]) -> None:
@@ -244,7 +249,7 @@ def _decide(side: _Sides, change: Change | None, record: Record, holder: str) ->
     """The state to be, and what to own of it."""
     others = tuple(h for h in side.owned.holders if h != holder) if side.owned else ()
     if change is None:
-        if side.owned is not None and others and not side.is_drift:
+        if side.owned is not None and others and _is_what_we_wrote(side, record):
             return side.now, replace(side.owned, holders=others)
         return side.base, None
     if _is_same(side.base, change.want):
@@ -261,6 +266,19 @@ def _decide(side: _Sides, change: Change | None, record: Record, holder: str) ->
         holders=tuple(sorted({*others, holder})),
     )
     return (side.now if _is_same(side.now, change.want) else change.want), owned
+
+
+def _is_what_we_wrote(side: _Sides, record: Record) -> bool:
+    raw = None if side.now is None else side.now.raw
+    owned = side.owned
+    return owned is not None and not side.is_drift and record.digest(owned.pointer, raw) in owned.wrote
+
+
+def _still_made(document: Document, record: Record) -> tuple[str, ...]:
+    """Containers that we made and nobody replaced by something of another kind."""
+    inside = [Address(owned.pointer, None if owned.member is None else "null") for owned in record.owned]
+    replaced = {state.pointer for state in document.read(inside).values() if isinstance(state, Blocked)}
+    return tuple(pointer for pointer in record.made if pointer not in replaced)
 
 
 def _without_us(document: Document, sides: Iterable[_Sides], record: Record) -> str:

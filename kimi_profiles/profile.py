@@ -63,6 +63,8 @@ class Profile:
         onboarding: Whether the first-start questions are marked as answered.
         detach_login: Whether a stored Console key is set aside while the profile is applied.
         provider: Catalogue entry, if one was named.
+        source: The TOML file that declares it, absolute; ``None`` for one that is only in the catalogue.
+            Relative paths of token files start in its folder.
         origins: Dotted key → where its value came from, in words.
     """
 
@@ -81,6 +83,7 @@ class Profile:
     detach_login: bool = True
     provider: str | None = None
     description: str | None = None
+    source: str | None = field(default=None, compare=False)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 

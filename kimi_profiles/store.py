@@ -6,12 +6,13 @@ import functools
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.errors import NotFoundError, ProfileInvalidError
 from kimi_profiles.files import read_file
-from kimi_profiles.paths import find_places
+from kimi_profiles.paths import absolute, find_places
 from kimi_profiles.secrets import without_tokens
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class ProfileStore(Mapping[str, "Profile"]):
             ProfileInvalidError: It is no UTF-8, no TOML, or has a top-level key other than ``profiles`` and
                 ``defaults``.
         """
-        file = find_places(home=home).store if path is None else path
+        file = find_places(home=home).store if path is None else absolute(path)
         data = read_file(file, limit_bytes=MAX_SIZE_BYTES)
         if data is None:
             if path is not None:
@@ -94,12 +95,13 @@ class ProfileStore(Mapping[str, "Profile"]):
             ProfileNotFoundError: Neither a profile nor a provider has this name; also a ``KeyError``.
             ProfileInvalidError: It is wrong; file, line and column say where.
         """
-        from kimi_profiles.declaration import resolve_profile
+        from kimi_profiles.inheritance import resolve_profile
 
         try:
-            return resolve_profile(name, self._tables, defaults=self._defaults, catalogue=read_catalogue())
+            profile = resolve_profile(name, self._tables, defaults=self._defaults, catalogue=read_catalogue())
         except ProfileInvalidError as error:
             raise self._placed(error) from None
+        return replace(profile, source=str(self.path)) if name in self._tables else profile
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tables)

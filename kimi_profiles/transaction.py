@@ -1,23 +1,33 @@
 """Carry plans out: lock, read, plan, back up, record, replace, check, record again.
 
 At every moment each file is the old one or the new one, and the ledger is true of both; so a run that is
-killed anywhere leaves nothing to repair, and the next one carries on. What cannot be closed is the moment
-between the last comparison and the rename against a program that takes no lock: such an overwrite is seen
-afterwards, and done again.
+killed anywhere leaves nothing to repair, and the next one carries on.
+
+If one file cannot be written (read-only, disk full, lock not free, no longer JSON) after another was, the
+others get their old bytes back and the ledger its old form: a command that fails has changed nothing. Where
+even that cannot be done (a full disk has no room for the old bytes either; somebody wrote to the file since),
+the file stays on record as it is and counts as pending, and the next ``apply`` or ``unapply`` carries on.
+Copies in ``backups/`` stay.
+
+What cannot be closed is the moment between the last comparison and the rename, or the removal, against a
+program that takes no lock. An overwrite of ours is seen afterwards and done again; an overwrite by ours is
+not.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kimi_profiles.backups import backup_path, load_backup, prune_backups, save_backup
+from kimi_profiles.backups import backup_path, load_backup, prune_backups, save_backup, sweep_backups
 from kimi_profiles.errors import (
     DurabilityUnconfirmedError,
     NotFoundError,
+    ProfilesError,
     TargetBusyError,
     TargetInvalidError,
     TargetTrackedError,
@@ -28,6 +38,7 @@ from kimi_profiles.files import (
     FileChangedError,
     Snapshot,
     make_folder,
+    missing_folders,
     remove_file,
     remove_leftover,
     replace_file,
@@ -36,11 +47,11 @@ from kimi_profiles.files import (
 )
 from kimi_profiles.git import is_tracked
 from kimi_profiles.ledger import ABSENT, Application, Ledger, Record, read_ledger, write_ledger
-from kimi_profiles.locks import hold_folder_lock, hold_lock
+from kimi_profiles.locks import hold_folder_lock, hold_lock, sweep_folder_lock
 from kimi_profiles.plan import TextPlan, plan_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from kimi_profiles.change import Change
 
@@ -132,13 +143,17 @@ def run_transaction(intent: Intent, *, state: Path, timeout_s: float) -> list[Ta
         timeout_s: How long to wait for each lock, in seconds.
 
     Raises:
-        LockTimeoutError: A lock was not free in time. Nothing was written.
-        TargetBusyError: A file kept changing; others may have been written.
-        TargetInvalidError: A file is not what it has to be. Nothing was written.
+        LockTimeoutError: A lock was not free in time.
+        TargetBusyError: A file kept changing.
+        TargetInvalidError: A file is not what it has to be.
         NotPermittedError: The file system, or a rule of ours, does not allow it.
+        WriteFailedError: The disk is full or failed.
         DurabilityUnconfirmedError: All is written, but the disk did not confirm it.
+
+    After every error but the last no file has changed; see the top of the module for what may keep it so.
     """
-    make_folder(state)
+    with _must_be_durable():
+        make_folder(state)
     with hold_lock(state / "lock", timeout_s=timeout_s):
         return _Run(intent, state, timeout_s).carry_out()
 
@@ -156,20 +171,32 @@ class _Run:
         self.ledger = read_ledger(self.ledger_file)
         self.ahead: dict[str, Record] = {}
         self.final: dict[str, Record] = {}
+        self.latest: dict[str, TargetPlan] = {}
         self.made_backups: dict[Path, Path] = {}
         self.unconfirmed: DurabilityUnconfirmedError | None = None
 
     def carry_out(self) -> list[TargetResult]:
         for path in map(Path, self.ledger.pending):
             self._sweep(path)
+        for target in self.intent.targets:
+            if target.has_client_lock and str(target.path) in self.ledger.pending:
+                sweep_folder_lock(target.path)
+        sweep_backups(self.backups)
         plans = [self._plan(target, self.ledger) for target in self.intent.targets]
         if self._is_done(plans):
             return [TargetResult(plan) for plan in plans]
         plans = [self._prepare(plan) for plan in plans]
-        self._write_ahead()
-        plans = [self._write(plan) if plan.is_changed else plan for plan in plans]
-        self._finish(plans)
-        return [TargetResult(plan, self.made_backups.get(plan.path)) for plan in plans]
+        try:
+            self._write_ahead()
+            done = [self._write(plan) if plan.is_changed else plan for plan in plans]
+            self._settle(done)
+        except ProfilesError:
+            self._roll_back(plans)
+            raise
+        self._prune()
+        if self.unconfirmed is not None:
+            raise self.unconfirmed
+        return [TargetResult(plan, self.made_backups.get(plan.path)) for plan in done]
 
     def _plan(self, target: TargetIntent, ledger: Ledger) -> TargetPlan:
         return _plan_target(target, self.intent, ledger, self.backups)
@@ -179,17 +206,25 @@ class _Run:
         wanted = self.intent.application
         if known is not None and wanted is not None:
             known = replace(known, at=wanted.at)
-        is_recorded = all(plan.record == plan.earlier for plan in plans)
+        is_recorded = all(
+            plan.record == plan.earlier or not (plan.record.owned or plan.earlier.owned) for plan in plans
+        )
         return known == wanted and is_recorded and not self.ledger.pending and not _any_changed(plans)
 
     def _prepare(self, plan: TargetPlan) -> TargetPlan:
         """Back up what is not our own work, and note what the ledger has to say while we write."""
+        if plan.mode is not None:
+            missing = map(str, missing_folders(plan.snapshot.real.parent))
+            made = self.ahead[str(plan.path)].folders if str(plan.path) in self.ahead else ()
+            folders = (*plan.record.folders, *made, *missing)
+            plan = replace(plan, record=replace(plan.record, folders=tuple(dict.fromkeys(folders))))
         ahead = final = plan.record
         if plan.text.is_changed:
             plan = self._backed_up(plan)
             now, text = (plan.record.digest_text(text) for text in (plan.text.now, plan.text.text))
             ahead = replace(plan.record, texts=(*plan.record.texts[:1], now, text))
             final = replace(plan.record, texts=(*plan.record.texts[:1], text))
+        self.latest[str(plan.path)] = plan
         self.ahead[str(plan.path)] = plan.earlier.joined(ahead)
         self.final[str(plan.path)] = final
         return plan
@@ -203,32 +238,32 @@ class _Run:
             return replace(plan, record=replace(record, base=None, texts=()))
         mode = record.mode_before if record.mode_before is not None else plan.snapshot.mode
         data = None if text.base is None else text.base.encode("utf-8")
-        backup = save_backup(self.backups, plan.path, data, mode=mode)
+        with _must_be_durable():
+            backup = save_backup(self.backups, plan.path, data, mode=mode)
         self.made_backups[plan.path] = backup_path(self.backups, backup)
         base = ABSENT if data is None else backup
         return replace(plan, record=replace(record, base=base, texts=(record.digest_text(text.base),)))
 
     def _write_ahead(self) -> None:
         pending = [str(target.path) for target in self.intent.targets]
-        try:
+        with _must_be_durable():
             write_ledger(self.ledger_file, self.ledger.with_records(self.ahead, pending=pending))
-        except DurabilityUnconfirmedError as error:
-            # Unlike for a target this is no success: without a ledger that survives, nothing may be written.
-            raise WriteFailedError(error.message, hint=error.hint, path=error.path) from None
 
     def _write(self, plan: TargetPlan) -> TargetPlan:
         """Replace one file; plan anew whenever somebody else was quicker."""
         if plan.mode is not None:
-            folders = make_folder(plan.snapshot.real.parent)
-            self._note_folders(plan, folders)
-        done = plan
+            with _must_be_durable():
+                make_folder(plan.snapshot.real.parent)
+        done: TargetPlan | None = None
         for _ in range(_ATTEMPTS):
             with self._client_lock(plan.intent):
                 if not take_snapshot(plan.path).is_same_file(plan.snapshot):
-                    plan = self._prepare(self._plan(plan.intent, self.ledger.with_records(self.ahead)))
+                    # What we have not written yet is theirs, even if it is just what we would write.
+                    known = self.ledger.with_records({} if done is None else self.ahead)
+                    plan = self._prepare(self._plan(plan.intent, known))
                     self._write_ahead()
                 if not plan.is_changed:
-                    return done
+                    return done or plan
                 try:
                     self._replace(plan)
                 except FileChangedError:
@@ -255,40 +290,62 @@ class _Run:
 
     def _says_what_was_meant(self, plan: TargetPlan) -> bool:
         after = take_snapshot(plan.path)
-        meant = None if plan.text.text is None else plan.text.text.encode("utf-8")
-        if after.data == meant:
+        if after.data == _meant(plan):
             return True
-        again = plan_text(
-            _decode(after), self.ahead[str(plan.path)], self._changes(plan), holder=str(self.intent.holder)
-        )
+        changes, record = plan.intent.changes(plan.earlier), self.ahead[str(plan.path)]
+        try:
+            again = plan_text(_decode(after), record, changes, holder=str(self.intent.holder))
+        except TargetInvalidError:  # perhaps half of what another program is writing
+            return False
         return not again.is_changed
 
-    def _changes(self, plan: TargetPlan) -> Sequence[Change]:
-        return plan.intent.changes(plan.earlier)
+    def _roll_back(self, plans: Sequence[TargetPlan]) -> None:
+        """Give every file its old bytes back, and the ledger its old form, as far as that can be done."""
+        kept: dict[str, Record] = {}
+        for plan in reversed(plans):
+            self._sweep(plan.path)
+            with contextlib.suppress(ProfilesError, FileChangedError):
+                self._put_back(self.latest[str(plan.path)])
+                if take_snapshot(plan.path).data == plan.snapshot.data:
+                    continue
+            kept[str(plan.path)] = self.ahead[str(plan.path)]
+        pending = dict.fromkeys((*self.ledger.pending, *kept))
+        with contextlib.suppress(ProfilesError, FileChangedError):
+            write_ledger(self.ledger_file, self.ledger.with_records(kept, pending=pending))
 
-    def _note_folders(self, plan: TargetPlan, folders: tuple[Path, ...]) -> None:
-        if folders:
-            names = (*self.final[str(plan.path)].folders, *map(str, folders))
-            for records in (self.ahead, self.final):
-                records[str(plan.path)] = replace(records[str(plan.path)], folders=names)
-            self._write_ahead()
+    def _put_back(self, plan: TargetPlan) -> None:
+        old, now = plan.snapshot, take_snapshot(plan.path)
+        if plan.is_changed and now.data == _meant(plan) and now.mode == plan.mode:
+            with self._client_lock(plan.intent):
+                if old.data is None or old.mode is None:
+                    remove_file(now)
+                elif now.data == old.data:
+                    set_mode(now.real, old.mode)
+                else:
+                    make_folder(now.real.parent)
+                    replace_file(now, old.data, mode=old.mode, temporary=self._temporary(plan.path))
+        if old.data is None:
+            known = self.ledger.record(plan.path).folders
+            _remove_folders([name for name in plan.record.folders if name not in known])
 
-    def _finish(self, plans: Sequence[TargetPlan]) -> None:
-        ledger = self.ledger.with_records(self.final)
-        try:
-            write_ledger(
-                self.ledger_file, ledger.with_application(str(self.intent.holder), self.intent.application)
-            )
-        except DurabilityUnconfirmedError as error:
-            self.unconfirmed = error
+    def _settle(self, plans: Sequence[TargetPlan]) -> None:
+        """All files are written: what is on record becomes final."""
         for plan in plans:
             if plan.mode is None:
                 _remove_folders(plan.earlier.folders)
-            if plan.path in self.made_backups:
-                needed = {record.base for record in ledger.records.values() if record.base is not None}
-                prune_backups(self.backups, plan.path, needed=needed)
-        if self.unconfirmed is not None:
-            raise self.unconfirmed
+        ledger = self.ledger.with_records(self.final)
+        ledger = ledger.with_application(str(self.intent.holder), self.intent.application)
+        try:
+            write_ledger(self.ledger_file, ledger)
+        except DurabilityUnconfirmedError as error:
+            self.unconfirmed = error
+
+    def _prune(self) -> None:
+        records = self.ledger.with_records(self.final).records.values()
+        needed = {record.base for record in records if record.base is not None}
+        for path in self.made_backups:
+            with contextlib.suppress(ProfilesError):
+                prune_backups(self.backups, path, needed=needed)
 
     def _client_lock(self, target: TargetIntent) -> contextlib.AbstractContextManager[None]:
         if target.has_client_lock:
@@ -300,8 +357,8 @@ class _Run:
 
     def _sweep(self, path: Path) -> None:
         """Remove what a run of ours that was killed left beside ``path``."""
-        with contextlib.suppress(OSError):
-            remove_leftover(Path(path.resolve()).with_name(self._temporary(path)))
+        with contextlib.suppress(ProfilesError):
+            remove_leftover(Path(os.path.realpath(path)).with_name(self._temporary(path)))
 
 
 def _plan_target(target: TargetIntent, intent: Intent, ledger: Ledger, backups: Path) -> TargetPlan:
@@ -314,7 +371,8 @@ def _plan_target(target: TargetIntent, intent: Intent, ledger: Ledger, backups: 
     if not text.record.owned and text.keeps_base and record.owned:
         text = _exact(text, record, backups)
     mode, mode_before = _modes(snapshot, text)
-    if text.record.holds_secret and text.is_changed and not intent.allows_tracked:
+    is_applied = intent.application is not None  # what is taken out brings no new token in
+    if text.record.holds_secret and text.is_changed and is_applied and not intent.allows_tracked:
         _check_private(target)
     return TargetPlan(target, snapshot, record, text, mode, replace(text.record, mode_before=mode_before))
 
@@ -348,8 +406,8 @@ def _modes(snapshot: Snapshot, text: TextPlan) -> tuple[int | None, int | None]:
     if now is None:
         return PRIVATE, None
     if text.record.holds_secret:
-        return (PRIVATE, now if before is None else before) if now & 0o077 else (now, before)
-    if before is not None and now == PRIVATE:
+        return (now & PRIVATE, now if before is None else before) if now & 0o077 else (now, before)
+    if before is not None and now == before & PRIVATE:
         return before, None
     return now, None
 
@@ -373,6 +431,23 @@ def _decode(snapshot: Snapshot) -> str | None:
         ) from None
 
 
+def _meant(plan: TargetPlan) -> bytes | None:
+    return None if plan.text.text is None else plan.text.text.encode("utf-8")
+
+
+@contextlib.contextmanager
+def _must_be_durable() -> Iterator[None]:
+    """For what has to survive before a target is touched: unlike for a target, unconfirmed is failed."""
+    try:
+        yield
+    except DurabilityUnconfirmedError as error:
+        raise WriteFailedError(
+            "the disk did not confirm that our own records are safe, so nothing was changed",
+            hint=error.hint,
+            path=error.path,
+        ) from None
+
+
 def _any_changed(plans: Sequence[TargetPlan]) -> bool:
     return any(plan.is_changed for plan in plans)
 
@@ -382,5 +457,7 @@ def _remove_folders(folders: Sequence[str]) -> None:
     for folder in reversed(folders):
         try:
             Path(folder).rmdir()
+        except FileNotFoundError:
+            continue
         except OSError:
             return

@@ -107,7 +107,6 @@ def _what(target: TargetResult) -> str:
 def _options(call: Call) -> dict[str, Any]:
     return {
         "token": _read_token() if call.args.token_stdin else None,
-        "store": call.store_path,
         "allow_tracked": call.args.allow_tracked,
         "keep_login": call.args.keep_login,
     }

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(call: Call) -> int:
     """Print the token, if it belongs to the endpoint."""
     profile = call.store()[call.args.name]
-    token = read_token(profile, home=call.home, folder=call.own_store_path().parent)
+    token = read_token(profile, home=call.home)
     check_token(profile.base_url, token)
     if call.is_json:
         masked = {"secret": True, "fingerprint": token.fingerprint}

@@ -121,11 +121,11 @@ class Document:
         if self._start == len(self.text):
             return self._from_nothing(tree)
         container = self._container(self._start)
-        if container is None or container.kind != "{":
-            if tree.only_removes:
-                return self.text
+        if not tree.only_removes and (container is None or container.kind != "{"):
             msg = "the document is not an object"
             raise ValueError(msg)
+        if container is None:
+            return self.text
         splices, _ = self._edit_container(container, tree, root_style(self.text), "")
         return splice(self.text, sorted(splices))
 
@@ -225,12 +225,11 @@ class Document:
                 return None
             return [Splice(member.value_start, member.value_end, wanted_text(node.value, style))]
         inner = self._container(member.value_start)
-        is_used = bool(node.members or node.children)
-        if inner is None or (is_used and inner.kind != node.opening):
-            if node.only_removes:
-                return []
+        if not node.only_removes and (inner is None or inner.kind != node.opening):
             msg = f"{pointer} is not {'a list' if node.opening == '[' else 'an object'}"
             raise ValueError(msg)
+        if inner is None:
+            return []
         below, is_empty = self._edit_container(inner, node, style.inner(), pointer)
         return None if is_empty and node.prune else below
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BOM",
+    "MAX_DEPTH",
     "SPACE",
     "Container",
     "JsonTextError",
@@ -32,14 +33,14 @@ BOM = "\ufeff"
 SPACE = " \t\n\r"
 """What JSON calls white space; ``str.strip`` alone takes off more."""
 
-_MAX_DEPTH = 64
+MAX_DEPTH = 64
 """Python versions give up at different depths, the oldest before 1,000; this limit is the same for all."""
 
 _NO_KEY = "expected a key in double quotes"
 _NO_COLON = "expected ':' behind the key"
 _NO_COMMA = "expected ',' or the closing bracket"
 _TRAILING_COMMA = "a comma behind the last member is not JSON"
-_TOO_DEEP = f"lists and objects are nested more than {_MAX_DEPTH} deep"
+_TOO_DEEP = f"lists and objects are nested more than {MAX_DEPTH} deep"
 
 # The scanner's messages, by how they begin; its wording and some of its places differ between versions.
 _REASONS = {
@@ -203,23 +204,25 @@ def _end_of_value(text: str, start: int) -> int:
 def _decode(decode: Callable[[str, int], tuple[object, int]], text: str, start: int) -> tuple[object, int]:
     try:
         value, end = decode(text, start)
-        if _depth([value]) < _MAX_DEPTH:
+        if _depth([value]) < MAX_DEPTH:
             return value, end
-        place, reason = len(text), _TOO_DEEP
+        place, reason = end, ""
     except json.JSONDecodeError as error:
         place, reason = error.pos, error.msg
-    except (_ConstantError, RecursionError):
-        place, reason = len(text), _TOO_DEEP
-    raise _explain(text, start, place, reason)
+    except _ConstantError:
+        place, reason = len(text), ""
+    except RecursionError:
+        if _refused(text, len(text)) is None:  # it is the caller who has used up the stack
+            raise
+        place, reason = len(text), ""
+    raise _explain(text, place, reason)
 
 
-def _explain(text: str, start: int, place: int, reason: str) -> JsonTextError:
+def _explain(text: str, place: int, reason: str) -> JsonTextError:
     """The scanner's complaint in the words of a person who edits by hand, the same in every Python."""
     earlier = _refused(text, place)
     if earlier is not None:
         return _error(text, *earlier)
-    if reason == _TOO_DEEP:  # only for a caller who has used up the stack
-        return _error(text, start, reason)
     words = next(words for beginning, words in _REASONS.items() if reason.startswith(beginning))
     return (
         _error(text, place, words) if reason.startswith(_INSIDE_STRING) else _unexpected(text, place, words)
@@ -227,7 +230,7 @@ def _explain(text: str, start: int, place: int, reason: str) -> JsonTextError:
 
 
 def _refused(text: str, stop: int) -> tuple[int, str] | None:
-    """The first thing before ``stop`` that the scanner would take, or names without its place."""
+    """Place and reason of what the scanner takes, or refuses without a place, before ``stop``."""
     depth = 0
     for token in _TOKEN.finditer(text):
         mark = token[0]
@@ -235,7 +238,7 @@ def _refused(text: str, stop: int) -> tuple[int, str] | None:
             break
         if mark in {"{", "["}:
             depth += 1
-            if depth > _MAX_DEPTH:
+            if depth > MAX_DEPTH:
                 return token.start(), _TOO_DEEP
         elif mark in {"}", "]"}:
             depth -= 1
@@ -247,11 +250,11 @@ def _refused(text: str, stop: int) -> tuple[int, str] | None:
 def _unexpected(text: str, position: int, reason: str) -> JsonTextError:
     """For a position between two tokens, where people write what other formats allow."""
     here = _skip_space(text, position)
-    end = len(text[:here].rstrip(SPACE))
+    before = text[:here].rstrip(SPACE)
     if here == len(text):
-        return _error(text, end, "the text ends in the middle of a list or an object")
-    if text[here] in "]}" and text[end - 1] == ",":
-        return _error(text, end - 1, _TRAILING_COMMA)
+        return _error(text, len(before), "the text ends in the middle of a list or an object")
+    if text[here] in "]}" and before.endswith(","):
+        return _error(text, len(before) - 1, _TRAILING_COMMA)
     for sign, words in _FOREIGN.items():
         if text.startswith(sign, here):
             return _error(text, here, words)

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kimi_profiles.jsontext.scan import refuse_constant, scan_root
+from kimi_profiles.jsontext.scan import MAX_DEPTH, refuse_constant, scan_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,9 +80,11 @@ def canonical(raw: str) -> str:
 
 
 def _read(read: Callable[[str], _T], raw: str) -> _T:
+    if raw.count("[") + raw.count("{") > MAX_DEPTH:
+        scan_root(raw)  # Python versions give up at different depths
     try:
         return read(raw)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         reason = error
     scan_root(raw)  # says what is wrong, and where
     raise reason

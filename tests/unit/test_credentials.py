@@ -26,13 +26,14 @@ TOKEN = "sk-kimi-" + "Zq9" * 12
 on_posix = pytest.mark.skipif(os.name == "nt", reason="files have no mode on Windows")
 
 
-def profile(reference: TokenRef | None) -> Profile:
-    return Profile("work", "https://gateway.example", token=reference)
+def profile(reference: TokenRef | None, folder: Path | None = None) -> Profile:
+    source = None if folder is None else str(folder / "profiles.toml")
+    return Profile("work", "https://gateway.example", token=reference, source=source)
 
 
-def failure(reference: TokenRef | None, **where: Any) -> ProfilesError:
+def failure(reference: TokenRef | None, folder: Path | None = None, **where: Any) -> ProfilesError:
     with pytest.raises(ProfilesError) as caught:
-        read_token(profile(reference), **where)
+        read_token(profile(reference, folder), **where)
     shown = "".join(traceback.format_exception(caught.value)) + (caught.value.hint or "")
     assert "Zq9" not in shown
     return caught.value
@@ -126,10 +127,10 @@ def test_where_the_file_is(text: str, place: str, tmp_path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(TOKEN)
     reference = TokenRef("file", text)
-    where = {"home": tmp_path / "home", "folder": tmp_path / "folder"}
-    assert read_token(profile(reference), **where).reveal() == TOKEN
+    folder, home = tmp_path / "folder", tmp_path / "home"
+    assert read_token(profile(reference, folder), home=home).reveal() == TOKEN
     path.unlink()
-    assert failure(reference, **where).message == "there is no such token file"
+    assert failure(reference, folder, home=home).message == "there is no such token file"
 
 
 def test_without_a_folder_it_is_the_working_directory(
@@ -182,7 +183,7 @@ def test_a_file_that_others_can_read_is_told(mode: int, tmp_path: Path, *, is_to
     path = tmp_path / "my key"
     path.write_text(TOKEN)
     path.chmod(mode)
-    notices = token_notices(profile(TokenRef("file", "my key")), folder=tmp_path)
+    notices = token_notices(profile(TokenRef("file", "my key"), tmp_path))
     assert [notice.name for notice in notices] == ["token-file-readable"] * is_told
     for notice in notices:
         assert f"mode {mode:04o}" in notice.message
@@ -200,7 +201,7 @@ SILENT = {
 
 @pytest.mark.parametrize("reference", SILENT.values(), ids=SILENT)
 def test_nothing_to_tell(reference: TokenRef | None, tmp_path: Path) -> None:
-    assert token_notices(profile(reference), folder=tmp_path) == []
+    assert token_notices(profile(reference, tmp_path)) == []
 
 
 # ---- command

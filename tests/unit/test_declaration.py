@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from kimi_profiles.catalogue import read_catalogue
-from kimi_profiles.declaration import check_table, resolve_profile
+from kimi_profiles.declaration import check_table
 from kimi_profiles.errors import ProfileInvalidError, ProfileNotFoundError
+from kimi_profiles.inheritance import resolve_profile
 from kimi_profiles.profile import TIERS, Profile, TokenRef
 
 CATALOGUE = read_catalogue()

@@ -1,0 +1,199 @@
+"""Copies: whole, private, never written over; the first one stays for good."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kimi_profiles import backups
+from kimi_profiles.backups import backup_path, load_backup, prune_backups, save_backup, sweep_backups
+from kimi_profiles.errors import NotFoundError, WriteFailedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DATA = {
+    "text": b'{"a": 1}\n',
+    "empty": b"",
+    "not a text": b"\x00\xff\xfe",
+    "no file": None,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "backups"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "home" / ".claude.json"
+
+
+def copies(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*/*") if path.name != "target")
+
+
+@pytest.mark.parametrize("data", DATA.values(), ids=DATA)
+def test_what_is_saved_can_be_loaded(data: bytes | None, folder: Path, target: Path) -> None:
+    backup = save_backup(folder, target, data, mode=0o644)
+
+    assert load_backup(folder, backup) == data
+
+
+def test_a_copy_says_when_with_which_mode_and_of_what(folder: Path, target: Path) -> None:
+    backup = save_backup(folder, target, b"x", mode=0o644)
+
+    name, copy = backup.split("/")
+    assert name.startswith("claude.json-")
+    assert copy.split("-")[1:] == ["0644", "2d711642b726b044"]
+    assert (folder / name / "target").read_text() == str(target)
+    assert backup_path(folder, backup).read_bytes() == b"x"
+
+
+def test_copies_and_their_folders_are_private_whatever_the_umask(folder: Path, target: Path) -> None:
+    earlier = os.umask(0)
+    try:
+        backup = save_backup(folder, target, b"x", mode=0o644)
+    finally:
+        os.umask(earlier)
+
+    copy = backup_path(folder, backup)
+    paths = (copy, copy.with_name("target"), copy.parent, folder)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in paths] == [0o600, 0o600, 0o700, 0o700]
+
+
+def test_the_same_state_is_not_kept_twice(folder: Path, target: Path) -> None:
+    first = save_backup(folder, target, b"x", mode=0o644)
+
+    assert save_backup(folder, target, b"x", mode=0o644) == first
+    assert len(copies(folder)) == 1
+
+
+# id → the bytes and mode of a second copy
+OTHERS = {
+    "other bytes": (b"y", 0o644),
+    "another mode": (b"x", 0o600),
+    "no file": (None, None),
+}
+
+
+@pytest.mark.parametrize(("data", "mode"), OTHERS.values(), ids=OTHERS)
+def test_another_state_is_another_copy(
+    data: bytes | None, mode: int | None, folder: Path, target: Path
+) -> None:
+    first = save_backup(folder, target, b"x", mode=0o644)
+    second = save_backup(folder, target, data, mode=mode)
+
+    assert first != second
+    assert (load_backup(folder, first), load_backup(folder, second)) == (b"x", data)
+
+
+def test_a_state_that_comes_back_is_the_newest_copy(folder: Path, target: Path) -> None:
+    ids = [save_backup(folder, target, data, mode=0o644) for data in (b"x", b"y", b"x")]
+
+    assert ids == sorted(set(ids))
+
+
+def test_a_copy_is_never_written_over(folder: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backups.time, "time_ns", lambda: 7)
+    ids = [save_backup(folder, target, data, mode=0o644) for data in (b"x", b"y", b"x", b"y", b"x")]
+
+    assert len(set(ids)) == 5
+    assert [load_backup(folder, backup) for backup in ids] == [b"x", b"y", b"x", b"y", b"x"]
+
+
+def test_files_of_one_name_do_not_share_copies(folder: Path, tmp_path: Path) -> None:
+    one = save_backup(folder, tmp_path / "a" / "settings.json", b"x", mode=0o644)
+    two = save_backup(folder, tmp_path / "b" / "settings.json", b"x", mode=0o644)
+
+    assert one.split("/")[0] != two.split("/")[0]
+
+
+def test_a_long_name_fits(folder: Path, tmp_path: Path) -> None:
+    backup = save_backup(folder, tmp_path / ("x" * 255), b"x", mode=0o644)
+
+    assert load_backup(folder, backup) == b"x"
+
+
+def test_pruning_keeps_the_first_the_newest_ten_and_what_is_needed(folder: Path, target: Path) -> None:
+    ids = [save_backup(folder, target, str(n).encode(), mode=0o644) for n in range(20)]
+
+    prune_backups(folder, target, needed={ids[4]})
+
+    assert copies(folder) == [backup.split("/")[1] for backup in (ids[0], ids[4], *ids[-10:])]
+
+
+def test_pruning_again_changes_nothing(folder: Path, target: Path) -> None:
+    for n in range(20):
+        save_backup(folder, target, str(n).encode(), mode=0o644)
+    prune_backups(folder, target, needed=())
+    once = copies(folder)
+    prune_backups(folder, target, needed=())
+
+    assert copies(folder) == once
+
+
+def test_a_copy_that_is_gone_is_told(folder: Path, target: Path) -> None:
+    backup = save_backup(folder, target, b"x", mode=0o644)
+    backup_path(folder, backup).unlink()
+
+    with pytest.raises(NotFoundError, match="gone"):
+        load_backup(folder, backup)
+
+
+def test_a_copy_that_is_damaged_is_told(folder: Path, target: Path) -> None:
+    backup = save_backup(folder, target, b"x", mode=0o644)
+    backup_path(folder, backup).write_bytes(b"y")
+
+    with pytest.raises(NotFoundError, match="damaged") as caught:
+        load_backup(folder, backup)
+    assert caught.value.path == str(backup_path(folder, backup))
+
+
+def test_a_damaged_newest_copy_is_not_taken_for_the_same_state(folder: Path, target: Path) -> None:
+    first = save_backup(folder, target, b"x", mode=0o644)
+    backup_path(folder, first).write_bytes(b"y")
+
+    second = save_backup(folder, target, b"x", mode=0o644)
+
+    assert load_backup(folder, second) == b"x"
+
+
+def test_a_full_disk_leaves_no_half_copy(folder: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_backup(folder, target, b"first", mode=0o644)
+    before = copies(folder)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "write", fail)
+    with pytest.raises(WriteFailedError):
+        save_backup(folder, target, b"second", mode=0o644)
+
+    assert copies(folder) == before
+
+
+def test_half_a_copy_of_a_killed_run_is_neither_listed_nor_left(
+    folder: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", kill)
+        patch.setattr("kimi_profiles.files._unlink", lambda _: None)  # nothing is cleared away either
+        with pytest.raises(Killed):
+            save_backup(folder, target, b"x", mode=0o644)
+    assert len(list(folder.glob("*/*"))) == 1
+
+    sweep_backups(folder)
+    assert list(folder.glob("*/*")) == []
+    assert load_backup(folder, save_backup(folder, target, b"x", mode=0o644)) == b"x"
