@@ -142,6 +142,9 @@ def plan_text(text: str | None, record: Record, changes: Sequence[Change], *, ho
         result = None
     if text is None and not wanted:
         result = None
+    if not keeps_base and result == text and owned_next != record.owned:
+        # No write renews the base, and with other things owned the old one must not come back as a whole.
+        record = replace(record, base=None, texts=())
     return TextPlan(
         now=text,
         text=result,

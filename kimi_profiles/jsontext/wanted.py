@@ -98,11 +98,8 @@ def build_tree(wanted: Mapping[Address, Wanted], prune: Collection[str]) -> Node
     for pointer in prune:
         node = root
         for key in split_pointer(pointer):
-            if node.is_leaf:
-                break
             node = node.children.setdefault(key, Node())
-        else:
-            node.prune = True
+        node.prune = True
     return root
 
 

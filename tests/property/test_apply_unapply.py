@@ -772,7 +772,7 @@ def test_the_file_is_the_users_document_with_what_is_applied_laid_over_it(share:
 
 
 def test_merging_and_unmerging_a_text_gives_its_characters_back(seed: str) -> None:
-    """All of them where we only added: without a record of the whole text, only members come back as they were."""
+    """All of them where we only added; else the members, for there is no copy of the whole text."""
     every = list(map(place_of, _every_change()))
     for number in range(1_000):
         rng = random.Random(f"{seed}/text/{number}")

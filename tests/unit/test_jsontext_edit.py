@@ -236,6 +236,11 @@ PUT_BACK = {
         {"/b": Found("2", "a"), "/c": Found("3", "a")},
         '{"a":1,"b":2,"c":3,"d":4}',
     ),
+    "each with those that follow it": (
+        '{"a":1}',
+        {"/b": Found("2", "a"), "/x": Found("0", "a"), "/c": Found("3", "b")},
+        '{"a":1,"b":2,"c":3,"x":0}',
+    ),
     "two that follow each other": (
         '{"a":1}',
         {"/b": Found("2", "c"), "/c": Found("3", "b")},

@@ -96,7 +96,7 @@ def test_a_killed_holder_is_followed_at_once(tmp_path: Path) -> None:
         with hold_lock(path, timeout_s=5):
             took_s = time.monotonic() - began
 
-    assert took_s < 0.5
+    assert took_s < 1
 
 
 def test_one_waits_until_the_other_is_done(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ ROWS = {
         '{"m":"b"}', '{"m":"w"}', GONE, "{}", {"/m": '"b"'}, WANT, actions=("remove",)
     ),
     "set after removal: before stays": Case(
-        '{"m":"b","n":1}', '{"n":1}', WANT, '{"m":"w","n":1}', {"/m": '"b"'}, GONE, actions=("add",)
+        '{"m":"b","n":1}', '{"n":1}', WANT, '{"n":1,"m":"w"}', {"/m": '"b"'}, GONE, actions=("add",)
     ),
     "what is wanted is what was there: given back, not owned": Case(
         '{"m":"b"}', '{"m":"w"}', [put("/m", "b")], '{"m":"b"}', {}, WANT, actions=("replace",)
@@ -272,6 +272,16 @@ def test_the_text_without_us_is_the_base() -> None:
     plan = plan_text('{"m":"w","e":{"n":1},"theirs":2}', record, OTHER, holder=A)
     assert plan.base == '{"m":"b","theirs":2}'
     assert not plan.keeps_base
+
+
+def test_a_base_is_forgotten_where_less_is_ours_and_nothing_is_written() -> None:
+    """Else the text that we once left, put back by hand, would count as ours to the last character."""
+    text, record = after('{"m":"b"}', [*WANT, put("/n", 1)])
+    record = replace(record, base="id", texts=("base", record.digest_text(text)))
+    seen = plan_text('{"m":"theirs","n":1}', record, [put("/n", 1)], holder=A)
+    assert not seen.is_changed
+    assert not seen.record.knows(text)
+    assert plan_text('{"m":"theirs","n": 1}', record, [*WANT, put("/n", 1)], holder=A).record.knows(text)
 
 
 def test_where_the_file_is_gone_the_base_is_what_was_set_aside() -> None:
