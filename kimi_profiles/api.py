@@ -16,29 +16,29 @@ from typing import TYPE_CHECKING
 from kimi_profiles.claude import (
     MASKABLE,
     Surroundings,
+    claude_json_changes,
     environment_notices,
     has_login,
     settings_changes,
-    state_changes,
     supplied_by_env,
     supplied_by_settings,
 )
 from kimi_profiles.credentials import read_token, token_notices
 from kimi_profiles.endpoint import check_token, profile_notices
-from kimi_profiles.errors import Notice, NotPermittedError, TokenUnavailableError
+from kimi_profiles.errors import (
+    Notice,
+    NotPermittedError,
+    TargetInvalidError,
+    TokenUnavailableError,
+    UsageError,
+)
 from kimi_profiles.files import read_file
 from kimi_profiles.ledger import Application, Record, read_ledger
 from kimi_profiles.paths import find_places, find_scope
 from kimi_profiles.plan import find_drift, plan_text
 from kimi_profiles.secrets import Secret
-from kimi_profiles.transaction import (
-    Intent,
-    TargetIntent,
-    TargetPlan,
-    TargetResult,
-    plan_targets,
-    run_transaction,
-)
+from kimi_profiles.targets import Intent, TargetIntent, TargetPlan, plan_targets
+from kimi_profiles.transaction import TargetResult, run_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -218,15 +218,23 @@ class ClaudeCode:
         intent, warnings = self._apply_intent(
             profile, token=token, allow_tracked=allow_tracked, keep_login=keep_login
         )
-        results = tuple(run_transaction(intent, state=self.places.state, timeout_s=self.timeout_s))
-        result = Result("apply", profile.name, self.scope.name, results, tuple(warnings))
+        outcome = run_transaction(intent, state=self.places.state, timeout_s=self.timeout_s)
+        if not any(target.plan.record.is_held_by(str(self.scope.settings)) for target in outcome.targets):
+            warnings.append(
+                Notice(
+                    "not-ours",
+                    "the files said all of this before, so unapply will leave it there",
+                    "take it out by hand, or from a backup, if it comes from an earlier installation",
+                )
+            )
+        result = Result("apply", profile.name, self.scope.name, outcome.targets, tuple(warnings))
         return _with_restart_notice(result)
 
     def plan_unapply(self) -> Plan:
         """What :meth:`unapply` would do. Nothing is written."""
-        name, intent = self._unapply_intent()
-        targets = tuple(plan_targets(intent, state=self.places.state))
-        return Plan("unapply", name, self.scope.name, targets, ())
+        applied = self.applied()
+        targets = tuple(plan_targets(self._unapply_intent(), state=self.places.state))
+        return Plan("unapply", applied.profile if applied else None, self.scope.name, targets, ())
 
     def unapply(self) -> Result:
         """Take the profile out again; what was there before comes back, what others wrote since stays.
@@ -234,11 +242,15 @@ class ClaudeCode:
         Raises:
             ProfilesError: See :mod:`kimi_profiles.errors`.
         """
-        name, intent = self._unapply_intent()
         if not self.places.state.is_dir():
             return Result("unapply", None, self.scope.name, (), ())
-        results = tuple(run_transaction(intent, state=self.places.state, timeout_s=self.timeout_s))
-        return _with_restart_notice(Result("unapply", name, self.scope.name, results, ()))
+        outcome = run_transaction(self._unapply_intent(), state=self.places.state, timeout_s=self.timeout_s)
+        name = outcome.earlier.profile if outcome.earlier else None
+        return _with_restart_notice(Result("unapply", name, self.scope.name, outcome.targets, ()))
+
+    def applied(self) -> Application | None:
+        """What is on record as applied; the files are not looked at."""
+        return read_ledger(self._ledger).applications.get(str(self.scope.settings))
 
     def status(self, *, profile: Profile | None = None) -> Status:
         """What is applied. Nothing is written.
@@ -251,9 +263,13 @@ class ClaudeCode:
         applied = ledger.applications.get(holder)
         drift: list[tuple[Path, str]] = []
         for path, record in ledger.records.items():
-            if any(holder in owned.holders for owned in record.owned):
+            if record.is_held_by(holder):
                 text = _read_text(Path(path))
-                drift += [(Path(path), pointer) for pointer in find_drift(text, record, holder=holder)]
+                try:
+                    pointers = find_drift(text, record, holder=holder)
+                except TargetInvalidError as error:
+                    raise error.at(path) from None
+                drift += [(Path(path), pointer) for pointer in pointers]
         warnings = []
         if applied is not None and profile is not None and applied.declared != _digest(profile):
             warnings.append(
@@ -299,18 +315,17 @@ class ClaudeCode:
         ]
         surroundings = Surroundings(self._supplied(), self._helper_command(profile))
 
-        def settings(record: Record) -> Sequence[Change]:
-            return settings_changes(profile, secret, record=record, surroundings=surroundings)
+        def settings(record: Record, text: str | None) -> Sequence[Change]:
+            return settings_changes(profile, secret, record=record, text=text, surroundings=surroundings)
 
-        def state(_: Record) -> Sequence[Change]:
-            changes = state_changes(profile, secret)
+        def claude_json(_: Record, __: str | None) -> Sequence[Change]:
+            changes = claude_json_changes(profile, secret)
             return [change for change in changes if not (keep_login and change.pointer == "/primaryApiKey")]
 
         targets = [TargetIntent(self.scope.settings, settings, is_shared=self.scope.name == "project")]
         if self.scope.claude_json is not None:
             # Before the settings: a login has to be gone when the base URL changes, not a moment later.
-            targets.insert(0, TargetIntent(self.scope.claude_json, state, has_client_lock=True))
-        targets += self._left_behind({target.path for target in targets})
+            targets.insert(0, TargetIntent(self.scope.claude_json, claude_json, has_client_lock=True))
         application = Application(
             profile=profile.name,
             scope=self.scope.name,
@@ -318,30 +333,18 @@ class ClaudeCode:
             declared=_digest(profile),
             targets=tuple(str(target.path) for target in targets),
         )
-        return Intent(self.scope.settings, application, tuple(targets), allow_tracked), warnings
+        return Intent(self.scope.settings, application, tuple(targets), _taken_out, allow_tracked), warnings
 
-    def _unapply_intent(self) -> tuple[str | None, Intent]:
-        applied = read_ledger(self._ledger).applications.get(str(self.scope.settings))
-        targets = [TargetIntent(self.scope.settings, _nothing), *self._left_behind({self.scope.settings})]
-        return applied.profile if applied else None, Intent(self.scope.settings, None, tuple(targets))
-
-    def _left_behind(self, known: set[Path]) -> list[TargetIntent]:
-        """Other files in which this scope still has something, from an earlier command."""
-        holder = str(self.scope.settings)
-        records = read_ledger(self._ledger).records
-        paths = [
-            Path(path)
-            for path, record in records.items()
-            if any(holder in owned.holders for owned in record.owned)
-        ]
-        return [
-            TargetIntent(path, _nothing, has_client_lock=path.name in {".claude.json", ".config.json"})
-            for path in paths
-            if path not in known
-        ]
+    def _unapply_intent(self) -> Intent:
+        return Intent(self.scope.settings, None, (_taken_out(self.scope.settings),), _taken_out)
 
     def _token(self, profile: Profile, token: str | None) -> Secret | None:
         if profile.delivery == "helper":
+            if token is not None:
+                raise UsageError(
+                    f"profile {profile.name} delivers its token by a helper, which cannot be handed one",
+                    hint="leave the token out, or apply a profile with inline delivery",
+                )
             if profile.token is None:
                 raise TokenUnavailableError(
                     f"profile {profile.name} does not say where its token is",
@@ -368,8 +371,8 @@ class ClaudeCode:
 
     def _supplied(self) -> frozenset[str]:
         names = supplied_by_env(self.env) if self.is_own_home else frozenset()
-        if self.scope.name == "path":
-            # Such a file may be used over any project's settings, and those may say anything.
+        if self.scope.name != "user":
+            # Weaker settings may change at any time, by another apply among others.
             names |= MASKABLE
         for path in (*self.scope.lower, self.places.claude_json):
             names |= supplied_by_settings(_text_or_empty(path))
@@ -403,7 +406,7 @@ class ClaudeCode:
 class MergedText:
     """A text with a profile in it, and the record by which :func:`unmerge_text` takes it out again."""
 
-    text: str
+    text: str = field(repr=False)
     record: Record = field(repr=False)
 
 
@@ -436,9 +439,8 @@ def merge_text(
     if profile.delivery == "inline" and secret is None:
         raise TokenUnavailableError("a profile with inline delivery cannot be merged without its token")
     command = shlex.join(["kimi-profiles", "token", profile.name]) if profile.delivery == "helper" else None
-    changes = settings_changes(
-        profile, secret, record=known, surroundings=Surroundings(supplied, helper_command=command)
-    )
+    surroundings = Surroundings(supplied, helper_command=command)
+    changes = settings_changes(profile, secret, record=known, text=text, surroundings=surroundings)
     plan = plan_text(text, known, changes, holder=_TEXT_HOLDER)
     return MergedText(plan.text or "", plan.record)
 
@@ -459,8 +461,13 @@ def unmerge_text(text: str, record: Record) -> MergedText:
 _TEXT_HOLDER = "text"
 
 
-def _nothing(_: Record) -> Sequence[Change]:
-    return ()
+# Claude Code takes a lock for these, and for none of its other files.
+_CLIENT_LOCKED = {".claude.json", ".config.json"}
+
+
+def _taken_out(path: Path) -> TargetIntent:
+    """Nothing more is wanted of this file."""
+    return TargetIntent(path, lambda _, __: (), has_client_lock=path.name in _CLIENT_LOCKED)
 
 
 def _with_restart_notice(result: Result) -> Result:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kimi_profiles.errors import NotFoundError, UsageError
 from kimi_profiles.paths import find_places
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Call:
     @property
     def home(self) -> Path | None:
         """The home that was named."""
-        return self.args.home and Path(self.args.home)
+        return _folder("--home", self.args.home)
 
     def store(self) -> ProfileStore:
         """The profiles."""
@@ -74,8 +75,8 @@ class Call:
 
         return ClaudeCode.of(
             self.args.scope,
-            project=self.args.project and Path(self.args.project),
-            settings=self.args.settings and Path(self.args.settings),
+            project=_folder("--project", self.args.project),
+            settings=_path("--settings", self.args.settings),
             home=self.home,
             timeout_s=self.args.lock_timeout,
         )
@@ -99,3 +100,17 @@ class Call:
             self.err.line(("warning: ", "change"), notice.message)
             if notice.hint:
                 self.err.line(("   hint: ", "dim"), notice.hint)
+
+
+def _path(option: str, value: str | None) -> Path | None:
+    """The path behind an option; an empty one is a variable that was not set, never the working directory."""
+    if value == "":
+        raise UsageError(f"{option} is empty")
+    return None if value is None else Path(value)
+
+
+def _folder(option: str, value: str | None) -> Path | None:
+    path = _path(option, value)
+    if path is not None and not path.is_dir():
+        raise NotFoundError(f"{option}: there is no such folder", path=path)
+    return path

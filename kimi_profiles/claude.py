@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 __all__ = [
     "MASKABLE",
     "Surroundings",
+    "claude_json_changes",
     "context_tokens",
     "environment_notices",
     "has_login",
     "is_first_party",
     "settings_changes",
-    "state_changes",
     "supplied_by_env",
     "supplied_by_settings",
 ]
@@ -91,21 +91,28 @@ class Surroundings:
 
 
 def settings_changes(
-    profile: Profile, token: Secret | None, *, record: Record, surroundings: Surroundings
+    profile: Profile,
+    token: Secret | None,
+    *,
+    record: Record,
+    text: str | None,
+    surroundings: Surroundings,
 ) -> list[Change]:
     """What ``profile`` wants in a settings file.
+
+    A variable that would interfere is emptied where anything supplies it, else left out. This file counts
+    too: what a running session once got from it lives on until it is set to something else.
 
     Args:
         profile: Resolved.
         token: Needed for inline delivery; not looked at for a helper.
-        record: What we know about that file: a variable that an earlier profile set there lives on in running
-            sessions until it is set to something else, so it is emptied, not removed.
+        record: What we know about that file.
+        text: What it holds; ``None`` where there is no file.
         surroundings: See there.
     """
     is_helper = profile.delivery == "helper"
-    supplied = surroundings.supplied | {
-        entry.pointer.rpartition("/")[2] for entry in record.owned if entry.is_present
-    }
+    ours = {entry.pointer.rpartition("/")[2] for entry in record.owned if entry.is_present}
+    supplied = surroundings.supplied | supplied_by_settings(text or "") | ours
 
     def masked(name: str) -> str | None:
         return "" if name in supplied else None
@@ -133,7 +140,7 @@ def settings_changes(
     return changes
 
 
-def state_changes(profile: Profile, token: Secret | None) -> list[Change]:
+def claude_json_changes(profile: Profile, token: Secret | None) -> list[Change]:
     """What ``profile`` wants in ``.claude.json``. Arguments as for :func:`settings_changes`."""
     changes = []
     if profile.onboarding:

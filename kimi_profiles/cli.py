@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import io
 import json
 import os
 import signal
@@ -59,6 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a character that the terminal lacks is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     is_json = "--json" in arguments[: arguments.index("--") if "--" in arguments else None]
     position = _command_position(arguments)
     name = None if position is None else arguments.pop(position)
@@ -145,6 +149,7 @@ def _parse(name: str, module: ModuleType, arguments: list[str]) -> argparse.Name
         parents=[_common_options()],
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     module.add_arguments(parser)
     return parser.parse_args(arguments, argparse.Namespace(**_DEFAULTS))
 

@@ -33,6 +33,7 @@ __all__ = [
     "FileChangedError",
     "Snapshot",
     "create_file",
+    "give_to_owner",
     "make_folder",
     "missing_folders",
     "read_file",
@@ -216,6 +217,7 @@ def make_folder(path: Path) -> tuple[Path, ...]:
             with contextlib.suppress(FileExistsError):
                 folder.mkdir(mode=PRIVATE_FOLDER)
                 made.append(folder)
+                give_to_owner(folder.parent, folder)
     for folder in made:
         _sync_folder(folder.parent, folder)
     return tuple(made)
@@ -282,13 +284,23 @@ def _copy_identity(snapshot: Snapshot, descriptor: int, mode: int) -> None:
     """Owner, extended attributes (access lists are among them) and mode of the old file."""
     if _IS_WINDOWS:
         return
-    old = snapshot.status
-    if old is not None:
-        new = os.fstat(descriptor)
+    old, new = snapshot.status, os.fstat(descriptor)
+    if old is None:
+        give_to_owner(snapshot.real.parent, descriptor)
+    else:
         if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
             os.fchown(descriptor, old.st_uid, old.st_gid)
         _copy_attributes(snapshot.real, descriptor)
     os.fchmod(descriptor, mode)
+
+
+def give_to_owner(folder: Path, made: Path | int) -> None:
+    """What root makes in somebody's folder belongs to that somebody, who else could not use it."""
+    if _IS_WINDOWS or os.geteuid() != 0:
+        return
+    owner, now = folder.stat(), os.stat(made)  # noqa: PTH116 - a descriptor has no Path
+    if (now.st_uid, now.st_gid) != (owner.st_uid, owner.st_gid):
+        os.chown(made, owner.st_uid, owner.st_gid)
 
 
 def _copy_attributes(source: Path, descriptor: int) -> None:

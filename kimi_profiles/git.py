@@ -21,11 +21,13 @@ def is_tracked(path: Path) -> bool:
     if not any((folder / ".git").exists() for folder in real.parents):
         return False
     folder = next(folder for folder in real.parents if folder.is_dir())
-    # A repository's own configuration may name a program to run (core.fsmonitor), GIT_* variables may point
-    # to another repository, and one that belongs to another user is to be answered for, not refused.
+    # A repository may come from anywhere. Its configuration may name programs to run (core.fsmonitor, a
+    # remote helper to fetch what is missing), and GIT_* variables may point to another repository. One that
+    # belongs to another user git refuses, and that counts as tracked.
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    env |= {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"}
     env["LC_ALL"] = "C"  # its answer is told from a failure by its words
-    command = ["git", "--literal-pathspecs", "-c", "core.fsmonitor=false", "-c", "safe.directory=*"]
+    command = ["git", "--literal-pathspecs", "-c", "core.fsmonitor=false"]
     try:
         run = subprocess.run(
             [*command, "ls-files", "--error-unmatch", "--", os.path.relpath(real, folder)],

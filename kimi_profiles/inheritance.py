@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["resolve_profile"]
 
 _MAX_ANCESTORS = 16
+_EMPTIED = {"ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"}
 
 
 def resolve_profile(
@@ -110,6 +111,14 @@ def _with_provider(name: str, table: ProfileTable, origins: dict[str, str], cata
         raise fault(
             where, f"profile {name} has neither provider nor base_url", "see: kimi-profiles providers"
         )
+    token = _token(table.auth.token, provider)
+    delivery = table.auth.delivery or "inline"
+    if delivery == "helper" and token is not None and token.value in _EMPTIED:
+        raise fault(
+            (*where, "auth", "token"),
+            f"a helper cannot read {token.value}: Claude Code runs it with that variable emptied",
+            "keep the key in a variable of another name",
+        )
     models = _models(table.models, provider, origins)
     recommended = provider.env if provider else {}
     _note_provider(provider, table, origins)
@@ -117,8 +126,8 @@ def _with_provider(name: str, table: ProfileTable, origins: dict[str, str], cata
         name=name,
         base_url=base_url,
         auth_variable=table.auth.variable or (provider.auth_variable if provider else "ANTHROPIC_AUTH_TOKEN"),
-        delivery=table.auth.delivery or "inline",
-        token=_token(table.auth.token, provider),
+        delivery=delivery,
+        token=token,
         models=models,
         context_tokens=table.context_tokens,
         env=table.env,

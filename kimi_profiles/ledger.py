@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.errors import LedgerInvalidError
-from kimi_profiles.jsontext import Found, canonical
+from kimi_profiles.jsontext import Found, canonical, join_pointer, split_pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -89,6 +89,10 @@ class Record:
     def knows(self, text: str | None) -> bool:
         """Whether ``text`` without our part is just ``base``, to the byte."""
         return self.base is not None and self.digest_text(text) in self.texts
+
+    def is_held_by(self, holder: str) -> bool:
+        """Whether ``holder`` wants anything of what is owned."""
+        return any(holder in owned.holders for owned in self.owned)
 
     @property
     def holds_secret(self) -> bool:
@@ -253,14 +257,21 @@ def _union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
 def _owned(entry: Mapping[str, Any]) -> Owned:
     before = entry["before"]
     return Owned(
-        pointer=_text(entry["pointer"]),
+        pointer=join_pointer(*split_pointer(_text(entry["pointer"]))),
         member=None if entry["member"] is None else _text(entry["member"]),
-        before=None if before is None else Found(_text(before["raw"]), before["after"]),
+        before=None if before is None else _found(before),
         wrote=_texts(entry["wrote"]),
         is_present=bool(entry["is_present"]),
         is_secret=bool(entry["is_secret"]),
         holders=_texts(entry["holders"]),
     )
+
+
+def _found(entry: Mapping[str, Any]) -> Found:
+    raw, after = _text(entry["raw"]), entry["after"]
+    (raw + (after or "")).encode()  # a lone surrogate is an error here, not when the file is written
+    canonical(raw)
+    return Found(raw, after)
 
 
 def _application(entry: Mapping[str, Any]) -> Application:

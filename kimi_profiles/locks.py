@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kimi_profiles.errors import LockTimeoutError, NotPermittedError, WriteFailedError
+from kimi_profiles.files import give_to_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +52,7 @@ def hold_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
             hint="the state folder must be on a local file system that you may write to",
             path=path,
         ) from None
+    give_to_owner(path.parent, path)
     try:
         yield
     finally:

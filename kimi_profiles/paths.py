@@ -124,10 +124,11 @@ def find_scope(
     Raises:
         UsageError: No scope of this name.
     """
-    root = absolute(project or Path())
+    root = Path(os.path.realpath(project or Path()))  # by whatever name it was reached
     user, shared = places.claude / "settings.json", root / ".claude" / "settings.json"
     if settings is not None:
-        return Scope("path", absolute(settings), None, (user,))
+        named = absolute(settings)
+        return Scope("path", Path(os.path.realpath(named.parent)) / named.name, None, (user,))
     if name == "user":
         return Scope("user", user, places.claude_json, ())
     if name == "project":

@@ -132,9 +132,7 @@ def plan_text(text: str | None, record: Record, changes: Sequence[Change], *, ho
     made = _union(record.made, document.missing_containers(filled))
     new_text = document.edit(wanted, prune=record.made)
     owned_next = tuple(owned for _, _, owned in finals if owned is not None)
-    if made:  # one that went again is the user's when he makes it anew
-        after = Document(new_text).read(map(Address, made)) if owned_next else {}
-        made = tuple(address.pointer for address, state in after.items() if state)
+    made = _made_next(made, new_text, owned_next)
     keeps_base = record.knows(text)
     base = None if keeps_base else _without_us(document, sides, record)
     result: str | None = new_text
@@ -282,6 +280,14 @@ def _still_made(document: Document, record: Record) -> tuple[str, ...]:
     inside = [Address(owned.pointer, None if owned.member is None else "null") for owned in record.owned]
     replaced = {state.pointer for state in document.read(inside).values() if isinstance(state, Blocked)}
     return tuple(pointer for pointer in record.made if pointer not in replaced)
+
+
+def _made_next(made: tuple[str, ...], text: str, owned: Iterable[Owned]) -> tuple[str, ...]:
+    """Those that are still there, with something of ours in them; any other is the user's from now on."""
+    places = [entry.pointer + "/" for entry in owned]
+    held = [pointer for pointer in made if any(place.startswith(pointer + "/") for place in places)]
+    there = Document(text).read(map(Address, held)) if held else {}
+    return tuple(address.pointer for address, state in there.items() if state is not None)
 
 
 def _without_us(document: Document, sides: Iterable[_Sides], record: Record) -> str:

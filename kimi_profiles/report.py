@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.jsontext import loads
 from kimi_profiles.screen import visible
-from kimi_profiles.secrets import fingerprint
+from kimi_profiles.secrets import fingerprint, without_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kimi_profiles.api import Plan, Result, Status
     from kimi_profiles.plan import Action
     from kimi_profiles.screen import Segment
-    from kimi_profiles.transaction import TargetPlan
+    from kimi_profiles.targets import TargetPlan
 
 __all__ = [
     "SCHEMA",
@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 SCHEMA = 1
+_QUERY_IN_URL = re.compile(r"(://[^\s\"?]+\?)[^\s\"]+")
 _USER_IN_URL = re.compile(r"(://)[^/@\s\"]+@")
 _MARKS = {"add": "+", "include": "+", "replace": "~", "remove": "-", "exclude": "-"}
 
@@ -76,7 +77,7 @@ def shown(raw: str | None, *, is_secret: bool) -> Any:
     if is_secret and raw != '""':
         return {"secret": True, "fingerprint": _fingerprint(raw)}
     try:
-        return loads(_USER_IN_URL.sub(r"\1…@", raw))
+        return loads(_without_secrets(raw))
     except ValueError:  # more digits than Python converts
         return raw
 
@@ -112,11 +113,16 @@ def short_path(path: Path) -> str:
 
 def _action_segments(action: Action, width: int) -> Iterator[list[Segment]]:
     style = {"+": "add", "-": "remove", "~": "change"}[_MARKS[action.action]]
-    before, after = (_word(raw, is_secret=action.is_secret) for raw in (action.before, action.after))
+    before, after = (_word(raw, is_secret=_is_secret(action)) for raw in (action.before, action.after))
     value: list[Segment] = [(after or before, "")]
     if action.action == "replace":
         value = [(before, "dim"), (" → ", "dim"), (after, "")]
     yield [(f"  {_MARKS[action.action]} ", style), (f"{_place(action):<{width}}  ", ""), *value]  # type: ignore[list-item]
+
+
+def _is_secret(action: Action) -> bool:
+    """A user's own helper may hold a key in its command line, so no helper is ever shown."""
+    return action.is_secret or action.pointer == "/apiKeyHelper"
 
 
 def _place(action: Action) -> str:
@@ -128,7 +134,12 @@ def _word(raw: str | None, *, is_secret: bool) -> str:
         return ""
     if is_secret and raw != '""':
         return f"secret {_fingerprint(raw)}"
-    return _USER_IN_URL.sub(r"\1…@", " ".join(raw.split()))
+    return _without_secrets(" ".join(raw.split()))
+
+
+def _without_secrets(raw: str) -> str:
+    """For what a person wrote at a place where no secret is expected: a key in a URL or in a command."""
+    return without_tokens(_QUERY_IN_URL.sub(r"\1…", _USER_IN_URL.sub(r"\1…@", raw)))
 
 
 def _fingerprint(raw: str) -> str:
@@ -175,8 +186,8 @@ def _target_json(target: TargetPlan, *, backup: Path | None) -> dict[str, Any]:
             {
                 "pointer": action.pointer,
                 "action": action.action,
-                "before": shown(action.before, is_secret=action.is_secret),
-                "after": shown(action.after, is_secret=action.is_secret),
+                "before": shown(action.before, is_secret=_is_secret(action)),
+                "after": shown(action.after, is_secret=_is_secret(action)),
             }
             for action in target.text.actions
         ],

@@ -19,24 +19,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kimi_profiles.backups import backup_path, load_backup, prune_backups, save_backup, sweep_backups
+from kimi_profiles.backups import backup_path, prune_backups, save_backup, sweep_backups
 from kimi_profiles.errors import (
     DurabilityUnconfirmedError,
-    NotFoundError,
     ProfilesError,
     TargetBusyError,
     TargetInvalidError,
-    TargetTrackedError,
     WriteFailedError,
 )
 from kimi_profiles.files import (
-    PRIVATE,
     FileChangedError,
-    Snapshot,
     make_folder,
     missing_folders,
     remove_file,
@@ -45,79 +41,18 @@ from kimi_profiles.files import (
     set_mode,
     take_snapshot,
 )
-from kimi_profiles.git import is_tracked
 from kimi_profiles.ledger import ABSENT, Application, Ledger, Record, read_ledger, write_ledger
 from kimi_profiles.locks import hold_folder_lock, hold_lock, sweep_folder_lock
-from kimi_profiles.plan import TextPlan, plan_text
+from kimi_profiles.plan import plan_text
+from kimi_profiles.targets import Intent, TargetIntent, TargetPlan, decode, plan_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from kimi_profiles.change import Change
 
-__all__ = ["Intent", "TargetIntent", "TargetPlan", "TargetResult", "plan_targets", "run_transaction"]
+__all__ = ["Outcome", "TargetResult", "run_transaction"]
 
 _ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class TargetIntent:
-    """What is wanted of one file.
-
-    Attributes:
-        changes: From what is on record to what is wanted; nothing wanted takes our part out.
-        has_client_lock: Whether Claude Code locks this file when it writes it.
-        is_shared: Whether the file is meant to be committed, tracked already or not.
-    """
-
-    path: Path
-    changes: Callable[[Record], Sequence[Change]]
-    has_client_lock: bool = False
-    is_shared: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What one command wants of all its files.
-
-    Attributes:
-        holder: Settings file of the scope.
-        application: What the scope holds afterwards; ``None`` for nothing.
-        targets: In the order in which they are to be written.
-        allows_tracked: Whether a token may go into a file that git tracks.
-    """
-
-    holder: Path
-    application: Application | None
-    targets: tuple[TargetIntent, ...]
-    allows_tracked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TargetPlan:
-    """What would become of one file.
-
-    Attributes:
-        text: See :class:`~kimi_profiles.plan.TextPlan`.
-        mode: Permission bits to be; ``None`` for no file.
-    """
-
-    intent: TargetIntent
-    snapshot: Snapshot
-    earlier: Record = field(repr=False)
-    text: TextPlan
-    mode: int | None
-    record: Record = field(repr=False)
-
-    @property
-    def path(self) -> Path:
-        """The file, under the name by which it is known."""
-        return self.intent.path
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether its bytes or its mode would change."""
-        return self.text.is_changed or self.mode != self.snapshot.mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +63,16 @@ class TargetResult:
     backup: Path | None = None
 
 
-def plan_targets(intent: Intent, *, state: Path) -> list[TargetPlan]:
-    """What :func:`run_transaction` would do now; nothing is written and no lock is taken."""
-    ledger = read_ledger(state / "ledger.json")
-    return [_plan_target(target, intent, ledger, state / "backups") for target in intent.targets]
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a transaction did, and what the scope held before it."""
+
+    targets: tuple[TargetResult, ...]
+    earlier: Application | None
 
 
-def run_transaction(intent: Intent, *, state: Path, timeout_s: float) -> list[TargetResult]:
-    """Do it.
+def run_transaction(intent: Intent, *, state: Path, timeout_s: float) -> Outcome:
+    """Carry ``intent`` out.
 
     Args:
         intent: What is wanted.
@@ -169,22 +106,24 @@ class _Run:
         self.tag = hashlib.sha256(str(state).encode("utf-8", "surrogateescape")).hexdigest()[:8]
         remove_leftover(state / "ledger.json.tmp")
         self.ledger = read_ledger(self.ledger_file)
+        self.targets = intent.targets_with(self.ledger)
+        self.earlier = self.ledger.applications.get(str(intent.holder))
         self.ahead: dict[str, Record] = {}
         self.final: dict[str, Record] = {}
         self.latest: dict[str, TargetPlan] = {}
         self.made_backups: dict[Path, Path] = {}
         self.unconfirmed: DurabilityUnconfirmedError | None = None
 
-    def carry_out(self) -> list[TargetResult]:
+    def carry_out(self) -> Outcome:
         for path in map(Path, self.ledger.pending):
             self._sweep(path)
-        for target in self.intent.targets:
+        for target in self.targets:
             if target.has_client_lock and str(target.path) in self.ledger.pending:
                 sweep_folder_lock(target.path)
         sweep_backups(self.backups)
-        plans = [self._plan(target, self.ledger) for target in self.intent.targets]
+        plans = [self._plan(target, self.ledger) for target in self.targets]
         if self._is_done(plans):
-            return [TargetResult(plan) for plan in plans]
+            return Outcome(tuple(map(TargetResult, plans)), self.earlier)
         plans = [self._prepare(plan) for plan in plans]
         try:
             self._write_ahead()
@@ -196,13 +135,14 @@ class _Run:
         self._prune()
         if self.unconfirmed is not None:
             raise self.unconfirmed
-        return [TargetResult(plan, self.made_backups.get(plan.path)) for plan in done]
+        results = (TargetResult(plan, self.made_backups.get(plan.path)) for plan in done)
+        return Outcome(tuple(results), self.earlier)
 
     def _plan(self, target: TargetIntent, ledger: Ledger) -> TargetPlan:
-        return _plan_target(target, self.intent, ledger, self.backups)
+        return plan_target(target, self.intent, ledger, self.backups)
 
     def _is_done(self, plans: Sequence[TargetPlan]) -> bool:
-        known = self.ledger.applications.get(str(self.intent.holder))
+        known = self.earlier
         wanted = self.intent.application
         if known is not None and wanted is not None:
             known = replace(known, at=wanted.at)
@@ -245,7 +185,7 @@ class _Run:
         return replace(plan, record=replace(record, base=base, texts=(record.digest_text(text.base),)))
 
     def _write_ahead(self) -> None:
-        pending = [str(target.path) for target in self.intent.targets]
+        pending = [str(target.path) for target in self.targets]
         with _must_be_durable():
             write_ledger(self.ledger_file, self.ledger.with_records(self.ahead, pending=pending))
 
@@ -290,11 +230,11 @@ class _Run:
 
     def _says_what_was_meant(self, plan: TargetPlan) -> bool:
         after = take_snapshot(plan.path)
-        if after.data == _meant(plan):
+        if after.data == plan.data:
             return True
-        changes, record = plan.intent.changes(plan.earlier), self.ahead[str(plan.path)]
+        changes, record = plan.intent.changes(plan.earlier, plan.text.now), self.ahead[str(plan.path)]
         try:
-            again = plan_text(_decode(after), record, changes, holder=str(self.intent.holder))
+            again = plan_text(decode(after), record, changes, holder=str(self.intent.holder))
         except TargetInvalidError:  # perhaps half of what another program is writing
             return False
         return not again.is_changed
@@ -315,7 +255,7 @@ class _Run:
 
     def _put_back(self, plan: TargetPlan) -> None:
         old, now = plan.snapshot, take_snapshot(plan.path)
-        if plan.is_changed and now.data == _meant(plan) and now.mode == plan.mode:
+        if plan.is_changed and now.data == plan.data and now.mode == plan.mode:
             with self._client_lock(plan.intent):
                 if old.data is None or old.mode is None:
                     remove_file(now)
@@ -359,80 +299,6 @@ class _Run:
         """Remove what a run of ours that was killed left beside ``path``."""
         with contextlib.suppress(ProfilesError):
             remove_leftover(Path(os.path.realpath(path)).with_name(self._temporary(path)))
-
-
-def _plan_target(target: TargetIntent, intent: Intent, ledger: Ledger, backups: Path) -> TargetPlan:
-    record = ledger.record(target.path)
-    snapshot = take_snapshot(target.path)
-    try:
-        text = plan_text(_decode(snapshot), record, target.changes(record), holder=str(intent.holder))
-    except TargetInvalidError as error:
-        raise error.at(target.path) from None
-    if not text.record.owned and text.keeps_base and record.owned:
-        text = _exact(text, record, backups)
-    mode, mode_before = _modes(snapshot, text)
-    is_applied = intent.application is not None  # what is taken out brings no new token in
-    if text.record.holds_secret and text.is_changed and is_applied and not intent.allows_tracked:
-        _check_private(target)
-    return TargetPlan(target, snapshot, record, text, mode, replace(text.record, mode_before=mode_before))
-
-
-def _check_private(target: TargetIntent) -> None:
-    if target.is_shared or is_tracked(target.path):
-        state = "is meant to be committed" if target.is_shared else "is tracked by git"
-        raise TargetTrackedError(
-            f"this file {state}, and the token would be published with it",
-            hint='set auth.delivery = "helper", apply with --scope local, or insist with --allow-tracked',
-            path=target.path,
-        )
-
-
-def _exact(text: TextPlan, record: Record, backups: Path) -> TextPlan:
-    """Nothing of ours is left to keep, and nobody else wrote in between: give the very bytes back."""
-    if record.base == ABSENT or record.base is None:
-        return replace(text, text=None)
-    try:
-        data = load_backup(backups, record.base)
-    except NotFoundError:
-        return text
-    return replace(text, text=None if data is None else data.decode("utf-8"))
-
-
-def _modes(snapshot: Snapshot, text: TextPlan) -> tuple[int | None, int | None]:
-    """Permission bits to be, and those to give back later."""
-    now, before = snapshot.mode, text.record.mode_before
-    if text.text is None:
-        return None, None
-    if now is None:
-        return PRIVATE, None
-    if text.record.holds_secret:
-        return (now & PRIVATE, now if before is None else before) if now & 0o077 else (now, before)
-    if before is not None and now == before & PRIVATE:
-        return before, None
-    return now, None
-
-
-def _decode(snapshot: Snapshot) -> str | None:
-    if snapshot.data is None:
-        return None
-    try:
-        return snapshot.data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        start = snapshot.data[: error.start]
-        reason = "this is not UTF-8"
-        if snapshot.data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            reason = "this is UTF-16"
-        raise TargetInvalidError(
-            reason,
-            hint="save it as UTF-8; nothing was written",
-            path=snapshot.path,
-            line=start.count(b"\n") + 1,
-            column=len(start[start.rfind(b"\n") + 1 :].decode("utf-8")) + 1,
-        ) from None
-
-
-def _meant(plan: TargetPlan) -> bytes | None:
-    return None if plan.text.text is None else plan.text.text.encode("utf-8")
 
 
 @contextlib.contextmanager

@@ -101,7 +101,10 @@ def _what(target: TargetResult) -> str:
     keys = f"{count} {'key' if count == 1 else 'keys'}"
     if plan.snapshot.data is None:
         return f"made, {keys}"
-    return f"{keys}, backed up" if target.backup else keys
+    parts = [keys] if count else []
+    if plan.mode != plan.snapshot.mode:
+        parts.append(f"mode {plan.snapshot.mode or 0:04o} → {plan.mode:04o}")
+    return ", ".join([*parts, "backed up"] if target.backup else parts)
 
 
 def _options(call: Call) -> dict[str, Any]:

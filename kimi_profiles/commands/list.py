@@ -32,7 +32,7 @@ def run(call: Call) -> int:
         for name in names:
             call.out.line(name)
         return 0
-    applied = call.claude().status().applied
+    applied = call.claude().applied()
     rows = [_row(store, name, is_applied=applied is not None and applied.profile == name) for name in names]
     call.answer({"schema": SCHEMA, "ok": True, "command": "list", "store": str(store.path), "profiles": rows})
     if call.is_json or call.is_quiet:

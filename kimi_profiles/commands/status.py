@@ -54,7 +54,7 @@ def _declared(call: Call, applied: Application | None) -> Profile | None:
 def _show(call: Call, status: Status, profile: Profile | None) -> None:
     applied = status.applied
     if applied is None:
-        call.say("no profile is applied", (f"  {status.scope} scope", "dim"))
+        call.say("no profile is applied", (f"  {status.scope} scope, {short_path(status.settings)}", "dim"))
     else:
         word: Segment = ("in sync", "good") if status.in_sync else ("changed since", "bad")
         call.say((applied.profile, "strong"), "  ", word)
@@ -72,9 +72,15 @@ def _show(call: Call, status: Status, profile: Profile | None) -> None:
             call.say("      ", pointer)
     if status.is_interrupted:
         call.say(("  ! ", "change"), "a run was cut short; run apply or unapply again and it carries on")
-    for other in status.elsewhere:
-        call.say((f"  also applied: {other.profile} in {other.scope} scope", "dim"))
+    tell_elsewhere(call, status)
     call.warn(status.warnings)
+
+
+def tell_elsewhere(call: Call, status: Status) -> None:
+    """Name what is applied in other scopes, with its settings file."""
+    for other in status.elsewhere:
+        where = short_path(Path(other.targets[-1]))
+        call.say((f"  also applied: {other.profile}, {other.scope} scope, {where}", "dim"))
 
 
 def _token(profile: Profile) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kimi_profiles.commands.apply import show_plan, tell_result
-from kimi_profiles.report import result_json
+from kimi_profiles.commands.status import tell_elsewhere
+from kimi_profiles.report import result_json, short_path
 
 if TYPE_CHECKING:
     import argparse
@@ -32,4 +33,7 @@ def run(call: Call) -> int:
     call.answer(result_json(result))
     done = f"{result.profile} is taken out" if result.profile else "no profile is applied"
     tell_result(call, result, done)
+    if result.profile is None:
+        call.say((f"  {short_path(claude.scope.settings)}", "dim"))
+        tell_elsewhere(call, claude.status())
     return 0

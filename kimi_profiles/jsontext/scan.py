@@ -105,22 +105,25 @@ def refuse_constant(name: str) -> NoReturn:
     raise _ConstantError(msg)
 
 
-def _depth(values: Iterable[object]) -> int:
-    """The depth of the deepest of ``values``, in which ``_skip_value`` left of each object only its depth."""
+def _depth(members: Iterable[tuple[object, object]]) -> int:
+    """How deep a container of these members is; of an object in it, ``_skip_value`` left only the depth.
+
+    It runs for every object of the document, so it takes the shortest way.
+    """
     deepest = 0
-    for value in values:
-        if type(value) is int:
-            deepest = max(deepest, value)
-        elif type(value) is list:
-            deepest = max(deepest, 1 + _depth(value))
-    return deepest
+    for _, value in members:
+        if value.__class__ is int:
+            depth = value
+        elif value.__class__ is list:
+            depth = _depth(enumerate(value))
+        else:
+            continue
+        deepest = max(deepest, depth)
+    return 1 + deepest
 
 
 _skip_value = json.JSONDecoder(
-    object_pairs_hook=lambda pairs: 1 + _depth([value for _, value in pairs]),
-    parse_int=str,
-    parse_float=str,
-    parse_constant=refuse_constant,
+    object_pairs_hook=_depth, parse_int=str, parse_float=str, parse_constant=refuse_constant
 ).raw_decode
 _read_string = json.JSONDecoder().raw_decode
 
@@ -204,7 +207,7 @@ def _end_of_value(text: str, start: int) -> int:
 def _decode(decode: Callable[[str, int], tuple[object, int]], text: str, start: int) -> tuple[object, int]:
     try:
         value, end = decode(text, start)
-        if _depth([value]) < MAX_DEPTH:
+        if _depth([("", value)]) <= MAX_DEPTH:
             return value, end
         place, reason = end, ""
     except json.JSONDecodeError as error:

@@ -57,11 +57,19 @@ def escape_surrogates(text: str) -> str:
 def loads(raw: str) -> Any:
     """The value of ``raw``; the last of duplicate keys wins, as for every reader of these files.
 
+    An integer of more digits than Python converts (4,300) stays text.
+
     Raises:
-        ValueError: ``raw`` is not strict JSON (a ``JsonTextError`` says where), or holds an integer of more
-            digits than Python converts.
+        ValueError: ``raw`` is not strict JSON; a ``JsonTextError`` says where.
     """
-    return _read(json.JSONDecoder(parse_constant=refuse_constant).decode, raw)
+    return _read(json.JSONDecoder(parse_int=_integer, parse_constant=refuse_constant).decode, raw)
+
+
+def _integer(literal: str) -> int | str:
+    try:
+        return int(literal)
+    except ValueError:
+        return literal
 
 
 def canonical(raw: str) -> str:

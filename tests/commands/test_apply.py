@@ -237,8 +237,12 @@ def test_unapply_where_nothing_is_applied_is_no_error(run: Run, home: Path) -> N
     assert tree(home) == before
 
 
-def test_options_stand_before_or_behind_the_command(run: Run, home: Path) -> None:
+def test_options_stand_before_or_behind_the_command(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run("--json --scope user apply work").json["scope"] == "user"
+    monkeypatch.chdir(home)
+    (home / "apply").mkdir()
     assert run("apply --project apply work --json").json["changed"] is False
 
 

@@ -106,7 +106,7 @@ def absorb(user: Any, old: Any, new: Any, ours: Collection[Path_] = (), path: Pa
     if is_gone:
         new = {}  # what we took out of it was not there to be removed
     elif old is _MISSING and is_like(user, new) and path not in ours:
-        old = {}  # nor to be replaced
+        old = {_IS_LIST: True} if _IS_LIST in new else {}  # nor to be replaced
     elif not is_like(old, new):
         return new
     result = dict(user) if is_like(user, old) else {}
@@ -753,7 +753,7 @@ class Story:
         )
         # A variable that the user himself has empty needs no mask of ours, so the record of the first time
         # does not say that a profile ever set it; the second time then takes the empty one out.
-        is_empty = '""' in (self.first or "")
+        is_empty = '""' in json.dumps(oracle.user, default=str)
         if self.rng.random() < 0.2 and not (self.kind == "profiles" and is_empty):
             text, record = memory.text, memory.record
             memory.carry_out(wish(record), holder)

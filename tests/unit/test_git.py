@@ -153,14 +153,40 @@ def test_a_repository_runs_no_program_of_its_own(name: str, repository: Path, tm
     assert not (tmp_path / "sprung").exists()
 
 
-def test_a_repository_of_another_user_is_answered_for(repository: Path) -> None:
+def test_a_repository_of_another_user_counts_as_tracking_everything(repository: Path) -> None:
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("only root can give files away")
     for path in (repository, *repository.rglob("*")):
         os.chown(path, 65534, 65534)
 
     assert is_tracked(repository / "kept" / "settings.json") is True
-    assert is_tracked(repository / "kept" / "other.json") is False
+    assert is_tracked(repository / "kept" / "other.json") is True
+
+
+def test_a_repository_cannot_have_missing_objects_fetched(repository: Path, tmp_path: Path) -> None:
+    """To expand a sparse index, git fetches a missing tree by whatever means the repository names."""
+
+    def git(*words: str) -> str:
+        run = subprocess.run(["git", *words], cwd=repository, check=True, capture_output=True, text=True)
+        return run.stdout.strip()
+
+    trap = tmp_path / "sprung"
+    (repository / "d").mkdir()
+    (repository / "d" / "x").write_text("x")
+    git("add", ".")
+    git("-c", "user.name=a", "-c", "user.email=a@b.example", "commit", "-qm", "x")
+    tree = git("rev-parse", "HEAD:d")
+    git("sparse-checkout", "set", "--cone", "--sparse-index", "kept")
+    (repository / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
+    git("config", "extensions.partialClone", "origin")
+    git("config", "remote.origin.promisor", "true")
+    git("config", "remote.origin.url", f"ext::sh -c touch% {trap}")
+    git("config", "protocol.ext.allow", "always")
+    (repository / "d").mkdir(exist_ok=True)
+
+    is_tracked(repository / "d" / "settings.local.json")
+
+    assert not trap.exists()
 
 
 def test_without_git_the_answer_is_yes(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,198 @@
+"""What is wanted of each file, and what would become of it: file, ledger and plan together."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kimi_profiles.backups import load_backup
+from kimi_profiles.errors import NotPermittedError, ProfilesError, TargetInvalidError, TargetTrackedError
+from kimi_profiles.files import PRIVATE, Snapshot, take_snapshot
+from kimi_profiles.git import is_tracked
+from kimi_profiles.ledger import ABSENT, Application, Ledger, Record, read_ledger
+from kimi_profiles.plan import TextPlan, plan_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kimi_profiles.change import Change
+
+__all__ = ["Intent", "TargetIntent", "TargetPlan", "decode", "plan_target", "plan_targets"]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetIntent:
+    """What is wanted of one file.
+
+    Attributes:
+        changes: From what is on record, and the text now, to what is wanted; nothing wanted takes our part
+            out.
+        has_client_lock: Whether Claude Code locks this file when it writes it.
+        is_shared: Whether the file is meant to be committed, tracked already or not.
+    """
+
+    path: Path
+    changes: Callable[[Record, str | None], Sequence[Change]]
+    has_client_lock: bool = False
+    is_shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What one command wants of all its files.
+
+    Attributes:
+        holder: Settings file of the scope.
+        application: What the scope holds afterwards; ``None`` for nothing.
+        targets: In the order in which they are to be written.
+        take_out: For any other file in which the scope still has something, how to take it out.
+        allows_tracked: Whether a token may go into a file that git tracks.
+    """
+
+    holder: Path
+    application: Application | None
+    targets: tuple[TargetIntent, ...]
+    take_out: Callable[[Path], TargetIntent]
+    allows_tracked: bool = False
+
+    def targets_with(self, ledger: Ledger) -> tuple[TargetIntent, ...]:
+        """The targets, and what an earlier command of this scope left in other files."""
+        named = {target.path for target in self.targets}
+        held = (Path(path) for path, record in ledger.records.items() if record.is_held_by(str(self.holder)))
+        return (*self.targets, *(self.take_out(path) for path in held if path not in named))
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPlan:
+    """What would become of one file.
+
+    Attributes:
+        text: See :class:`~kimi_profiles.plan.TextPlan`.
+        mode: Permission bits to be; ``None`` for no file.
+    """
+
+    intent: TargetIntent
+    snapshot: Snapshot
+    earlier: Record = field(repr=False)
+    text: TextPlan
+    mode: int | None
+    record: Record = field(repr=False)
+
+    @property
+    def path(self) -> Path:
+        """The file, under the name by which it is known."""
+        return self.intent.path
+
+    @property
+    def data(self) -> bytes | None:
+        """The bytes to be; ``None`` for no file."""
+        return None if self.text.text is None else self.text.text.encode("utf-8")
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether its bytes or its mode would change."""
+        return self.text.is_changed or self.mode != self.snapshot.mode
+
+
+def plan_targets(intent: Intent, *, state: Path) -> list[TargetPlan]:
+    """What a transaction would do now; nothing is written and no lock is taken."""
+    ledger = read_ledger(state / "ledger.json")
+    return [plan_target(target, intent, ledger, state / "backups") for target in intent.targets_with(ledger)]
+
+
+def plan_target(target: TargetIntent, intent: Intent, ledger: Ledger, backups: Path) -> TargetPlan:
+    """Read one file and plan it.
+
+    Raises:
+        TargetInvalidError: It is not what it has to be.
+        TargetTrackedError: A token would go into a file that is published.
+        NotPermittedError: It cannot be read.
+    """
+    record = ledger.record(target.path)
+    snapshot = take_snapshot(target.path)
+    try:
+        now = decode(snapshot)
+        text = plan_text(now, record, target.changes(record, now), holder=str(intent.holder))
+    except TargetInvalidError as error:
+        raise error.at(target.path) from None
+    if not text.record.owned and text.keeps_base and record.owned:
+        text = _exact(text, record, backups)
+    if text.record.owned and not record.owned:
+        _check_sole_name(snapshot, ledger)
+    mode, mode_before = _modes(snapshot, text)
+    is_applied = intent.application is not None  # what is taken out brings no new token in
+    if text.record.holds_secret and text.is_changed and is_applied and not intent.allows_tracked:
+        _check_private(target)
+    return TargetPlan(target, snapshot, record, text, mode, replace(text.record, mode_before=mode_before))
+
+
+def _check_sole_name(snapshot: Snapshot, ledger: Ledger) -> None:
+    """One file under two names would have two records, and neither would be true."""
+    for name in ledger.records:
+        if name != str(snapshot.path) and os.path.realpath(name) == str(snapshot.real):
+            raise NotPermittedError(
+                f"a profile is applied to the same file under the name {name}",
+                hint="take that out first, or use that name",
+                path=snapshot.path,
+            )
+
+
+def _check_private(target: TargetIntent) -> None:
+    if target.is_shared or is_tracked(target.path):
+        state = "is meant to be committed" if target.is_shared else "is tracked by git"
+        raise TargetTrackedError(
+            f"this file {state}, and the token would be published with it",
+            hint='apply with --scope local, set auth.delivery = "helper", or insist with --allow-tracked',
+            path=target.path,
+        )
+
+
+def _exact(text: TextPlan, record: Record, backups: Path) -> TextPlan:
+    """Nothing of ours is left to keep, and nobody else wrote in between: give the very bytes back."""
+    if record.base == ABSENT or record.base is None:
+        return replace(text, text=None)
+    try:
+        data = load_backup(backups, record.base)
+    except ProfilesError:  # gone, damaged, or something else in its place
+        return text
+    return replace(text, text=None if data is None else data.decode("utf-8"))
+
+
+def _modes(snapshot: Snapshot, text: TextPlan) -> tuple[int | None, int | None]:
+    """Permission bits to be, and those to give back later."""
+    now, before = snapshot.mode, text.record.mode_before
+    if text.text is None:
+        return None, None
+    if now is None:
+        return PRIVATE, None
+    if text.record.holds_secret:
+        return (now & PRIVATE, now if before is None else before) if now & 0o077 else (now, before)
+    if before is not None and now == before & PRIVATE:
+        return before, None
+    return now, None
+
+
+def decode(snapshot: Snapshot) -> str | None:
+    """The text of a file; ``None`` where there is none.
+
+    Raises:
+        TargetInvalidError: It is not UTF-8.
+    """
+    if snapshot.data is None:
+        return None
+    try:
+        return snapshot.data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        start = snapshot.data[: error.start]
+        reason = "this is not UTF-8"
+        if snapshot.data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            reason = "this is UTF-16"
+        raise TargetInvalidError(
+            reason,
+            hint="save it as UTF-8; nothing was written",
+            path=snapshot.path,
+            line=start.count(b"\n") + 1,
+            column=len(start[start.rfind(b"\n") + 1 :].decode("utf-8")) + 1,
+        ) from None
