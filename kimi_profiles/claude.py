@@ -112,7 +112,8 @@ def settings_changes(
     """
     is_helper = profile.delivery == "helper"
     ours = {entry.pointer.rpartition("/")[2] for entry in record.owned if entry.is_present}
-    supplied = surroundings.supplied | supplied_by_settings(text or "") | ours
+    here = {name for name, _ in _named_in_settings(text or "")}
+    supplied = surroundings.supplied | here | ours
 
     def masked(name: str) -> str | None:
         return "" if name in supplied else None
@@ -164,22 +165,24 @@ def supplied_by_env(env: Mapping[str, str]) -> frozenset[str]:
 
 
 def supplied_by_settings(text: str) -> frozenset[str]:
-    """Names that a settings file, or ``.claude.json``, supplies to the client.
+    """Names that a settings file, or ``.claude.json``, supplies to the client with a value.
 
     A file that is not strict JSON supplies nothing: the client ignores it as a whole.
     """
+    return frozenset(name for name, value in _named_in_settings(text) if value != "")
+
+
+def _named_in_settings(text: str) -> Iterator[tuple[str, Any]]:
+    """Variables, and ``apiKeyHelper``, with what the file says of them."""
     try:
-        document = Document(text)
+        states = Document(text).read([Address("/env"), Address(f"/{_HELPER}")])
     except ValueError:
-        return frozenset()
-    names = set()
-    states = document.read([Address("/env"), Address(f"/{_HELPER}")])
+        return
     env, helper = states.values()
-    if isinstance(helper, Found) and helper.raw not in {'""', "null"}:
-        names.add(_HELPER)
+    if isinstance(helper, Found) and helper.raw != "null":
+        yield _HELPER, loads(helper.raw)
     if isinstance(env, Found) and env.raw.startswith("{"):
-        names |= {name for name, value in loads(env.raw).items() if value != ""}
-    return frozenset(names)
+        yield from loads(env.raw).items()
 
 
 def has_login(text: str) -> bool:

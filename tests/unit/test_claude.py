@@ -13,12 +13,12 @@ from kimi_profiles.claude import (
     RIVALS,
     TIER_VARIABLES,
     Surroundings,
+    claude_json_changes,
     context_tokens,
     environment_notices,
     has_login,
     is_first_party,
     settings_changes,
-    state_changes,
     supplied_by_env,
     supplied_by_settings,
 )
@@ -54,15 +54,17 @@ MODELS_SET = {
 WINDOW = {"CLAUDE_CODE_MAX_CONTEXT_TOKENS": "262144", "CLAUDE_CODE_AUTO_COMPACT_WINDOW": "262144"}
 
 
-def changes_of(profile: Profile, *supplied: str, record: Record | None = None) -> list[Any]:
+def changes_of(
+    profile: Profile, *supplied: str, record: Record | None = None, text: str | None = None
+) -> list[Any]:
     token = None if profile.delivery == "helper" else TOKEN
     around = Surroundings(frozenset(supplied), helper_command="kimi-profiles token x")
-    return settings_changes(profile, token, record=record or Record(), surroundings=around)
+    return settings_changes(profile, token, record=record or Record(), text=text, surroundings=around)
 
 
 def settings_of(profile: Profile, *supplied: str, text: str = "{}") -> dict[str, Any]:
     """The settings file after ``profile`` was applied to ``text``."""
-    plan = plan_text(text, Record(), changes_of(profile, *supplied), holder="h")
+    plan = plan_text(text, Record(), changes_of(profile, *supplied, text=text), holder="h")
     return json.loads(plan.text or "")
 
 
@@ -112,7 +114,8 @@ def test_settings(profile: Profile, supplied: tuple[str, ...], expected: dict[st
 @pytest.mark.parametrize("name", RIVALS)
 def test_a_rival_is_masked_where_something_supplies_it(name: str) -> None:
     assert settings_of(PLAIN, name)["env"] == TOKEN_SET | THIRD_PARTY | {name: ""}
-    assert settings_of(PLAIN, text=json.dumps({"env": {name: "theirs"}}))["env"] == TOKEN_SET | THIRD_PARTY
+    own = json.dumps({"env": {name: "theirs"}})  # a running session has it, and keeps what only goes away
+    assert settings_of(PLAIN, text=own)["env"] == TOKEN_SET | THIRD_PARTY | {name: ""}
 
 
 @pytest.mark.parametrize("name", [*RIVALS, "ANTHROPIC_AUTH_TOKEN"])
@@ -185,7 +188,7 @@ def test_a_base_url_comes_with_a_credential() -> None:
 
 @pytest.mark.parametrize("profile", [PLAIN, KEY], ids=["token", "key"])
 def test_what_holds_the_token_is_secret(profile: Profile) -> None:
-    changes = [*changes_of(profile, *RIVALS, "apiKeyHelper"), *state_changes(profile, TOKEN)]
+    changes = [*changes_of(profile, *RIVALS, "apiKeyHelper"), *claude_json_changes(profile, TOKEN)]
     holding = [change for change in changes if change.want and TOKEN.reveal()[-20:] in change.want]
     assert holding
     assert all(change.is_secret for change in holding)
@@ -281,11 +284,11 @@ def test_who_wins(profile: Profile, own: dict[str, str], expected: dict[str, str
     assert {name: env.get(name) for name in expected} == expected
 
 
-def test_a_model_that_is_not_pinned_is_taken_out_but_the_tiers_stay() -> None:
+def test_a_model_that_is_not_pinned_is_emptied_but_the_tiers_stay() -> None:
     env = settings_of(replace(WITH_MODELS, pin_model=False), text='{"env":{"ANTHROPIC_MODEL":"theirs"}}')[
         "env"
     ]
-    assert "ANTHROPIC_MODEL" not in env
+    assert env["ANTHROPIC_MODEL"] == ""
     assert env.items() >= {name: MODELS[tier] for tier, name in TIER_VARIABLES.items()}.items()
 
 
@@ -336,7 +339,9 @@ APPROVED, REJECTED = "/customApiKeyResponses/approved", "/customApiKeyResponses/
 def test_a_key_is_approved_by_its_end(key: str, tail: str) -> None:
     """By its last 20 characters, or all of a shorter one."""
     raw = json.dumps(tail)
-    changes = {change.pointer: (change.want, change.member) for change in state_changes(KEY, Secret(key))}
+    changes = {
+        change.pointer: (change.want, change.member) for change in claude_json_changes(KEY, Secret(key))
+    }
     assert (changes[APPROVED], changes[REJECTED]) == ((raw, raw), (None, raw))
 
 
@@ -357,7 +362,7 @@ STATES = {
 
 @pytest.mark.parametrize(("profile", "token", "expected"), STATES.values(), ids=STATES)
 def test_state(profile: Profile, token: Secret | None, expected: set[str]) -> None:
-    assert {change.pointer for change in state_changes(profile, token)} == expected
+    assert {change.pointer for change in claude_json_changes(profile, token)} == expected
 
 
 def test_state_applied_and_taken_out() -> None:
@@ -365,7 +370,7 @@ def test_state_applied_and_taken_out() -> None:
     text = json.dumps(
         {"customApiKeyResponses": {"approved": ["x"], "rejected": [tail, "y"]}, "primaryApiKey": "p"}
     )
-    plan = plan_text(text, Record(), state_changes(KEY, Secret(LONG)), holder="h")
+    plan = plan_text(text, Record(), claude_json_changes(KEY, Secret(LONG)), holder="h")
     assert json.loads(plan.text or "") == {
         "customApiKeyResponses": {"approved": ["x", tail], "rejected": ["y"]},
         "hasCompletedOnboarding": True,
