@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kimi_profiles._version import __version__
-    from kimi_profiles.api import ClaudeCode, MergedText, Plan, Result, Status, merge_text, unmerge_text
+    from kimi_profiles.api import ClaudeCode, Plan, Result, Status
     from kimi_profiles.catalogue import read_catalogue
     from kimi_profiles.errors import Notice, ProfilesError
     from kimi_profiles.ledger import Record
+    from kimi_profiles.merge import MergedText, merge_text, unmerge_text
     from kimi_profiles.profile import Profile
     from kimi_profiles.store import ProfileStore
 
@@ -43,12 +44,15 @@ __all__ = [
 
 _HOME = {
     "__version__": "_version",
+    "MergedText": "merge",
     "Notice": "errors",
     "Profile": "profile",
     "ProfileStore": "store",
     "ProfilesError": "errors",
     "Record": "ledger",
+    "merge_text": "merge",
     "read_catalogue": "catalogue",
+    "unmerge_text": "merge",
 }
 
 

@@ -1,4 +1,4 @@
-"""The library's front door: one scope of one Claude Code installation, and the pure pair of functions."""
+"""The library's front door: one scope of one Claude Code installation."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from kimi_profiles.errors import (
 from kimi_profiles.files import read_file
 from kimi_profiles.ledger import Application, Record, read_ledger
 from kimi_profiles.paths import find_places, find_scope
-from kimi_profiles.plan import find_drift, plan_text
+from kimi_profiles.plan import find_drift
 from kimi_profiles.secrets import Secret
 from kimi_profiles.targets import Intent, TargetIntent, TargetPlan, plan_targets
 from kimi_profiles.transaction import TargetResult, run_transaction
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from kimi_profiles.paths import Places, Scope
     from kimi_profiles.profile import Profile
 
-__all__ = ["ClaudeCode", "MergedText", "Plan", "Result", "Status", "merge_text", "unmerge_text"]
+__all__ = ["ClaudeCode", "Plan", "Result", "Status"]
 
 DEFAULT_TIMEOUT_S = 10.0
 
@@ -402,65 +402,6 @@ class ClaudeCode:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class MergedText:
-    """A text with a profile in it, and the record by which :func:`unmerge_text` takes it out again."""
-
-    text: str = field(repr=False)
-    record: Record = field(repr=False)
-
-
-def merge_text(
-    text: str,
-    profile: Profile,
-    *,
-    token: str | None = None,
-    record: Record | None = None,
-    supplied: frozenset[str] = frozenset(),
-) -> MergedText:
-    """Merge ``profile`` into the text of a settings file. Pure: no file, no lock, no environment.
-
-    Args:
-        text: The settings; may be empty.
-        profile: What to merge.
-        token: Its token; needed for inline delivery.
-        record: From an earlier call, if ``text`` already holds a profile.
-        supplied: Names of variables that a weaker layer sets; they are masked where they would interfere.
-
-    Returns:
-        The new text and a new record. The record holds no token, but earlier values of the user's.
-
-    Raises:
-        JsonTextError: ``text`` is not strict JSON.
-        TargetInvalidError: Something that is no object is in the way.
-    """
-    known = Record() if record is None else record
-    secret = None if token is None else Secret(token)
-    if profile.delivery == "inline" and secret is None:
-        raise TokenUnavailableError("a profile with inline delivery cannot be merged without its token")
-    command = shlex.join(["kimi-profiles", "token", profile.name]) if profile.delivery == "helper" else None
-    surroundings = Surroundings(supplied, helper_command=command)
-    changes = settings_changes(profile, secret, record=known, text=text, surroundings=surroundings)
-    plan = plan_text(text, known, changes, holder=_TEXT_HOLDER)
-    return MergedText(plan.text or "", plan.record)
-
-
-def unmerge_text(text: str, record: Record) -> MergedText:
-    """Take out of ``text`` what :func:`merge_text` put in; what somebody changed since stays.
-
-    Returns:
-        The text without the profile, and a record that owns nothing.
-
-    Raises:
-        JsonTextError: ``text`` is not strict JSON.
-    """
-    plan = plan_text(text, record, (), holder=_TEXT_HOLDER)
-    return MergedText(plan.text or "", plan.record)
-
-
-_TEXT_HOLDER = "text"
-
-
 # Claude Code takes a lock for these, and for none of its other files.
 _CLIENT_LOCKED = {".claude.json", ".config.json"}
 
@@ -482,8 +423,7 @@ def _with_restart_notice(result: Result) -> Result:
 
 
 def _digest(profile: Profile) -> str:
-    data = asdict(profile)
-    del data["origins"]
+    data = {name: value for name, value in asdict(profile).items() if name not in {"origins", "source"}}
     return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
 
 

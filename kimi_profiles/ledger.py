@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["ABSENT", "Application", "Ledger", "Owned", "Record", "read_ledger", "write_ledger"]
+__all__ = ["ABSENT", "Application", "Ledger", "Owned", "Record", "read_ledger", "union", "write_ledger"]
 
 SCHEMA = 1
 ABSENT = "absent"
@@ -118,12 +118,12 @@ class Record:
             if also is None:
                 owned.append(earlier)
             else:
-                owned.append(replace(also, wrote=_union(earlier.wrote, also.wrote)))
+                owned.append(replace(also, wrote=union(earlier.wrote, also.wrote)))
         return replace(
             other,
             owned=(*owned, *later.values()),
-            made=_union(self.made, other.made),
-            folders=_union(self.folders, other.folders),
+            made=union(self.made, other.made),
+            folders=union(self.folders, other.folders),
             was_created=self.was_created or other.was_created,
             mode_before=other.mode_before if other.mode_before is not None else self.mode_before,
         )
@@ -250,7 +250,8 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
         replace_file(snapshot, data, mode=PRIVATE, temporary=path.name + ".tmp")
 
 
-def _union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+def union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    """Both, in order, each once."""
     return tuple(dict.fromkeys((*first, *second)))
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kimi_profiles.errors import TargetInvalidError
 from kimi_profiles.jsontext import Address, Blocked, Document, Found, canonical, loads
-from kimi_profiles.ledger import ABSENT, Owned, Record
+from kimi_profiles.ledger import ABSENT, Owned, Record, union
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -129,7 +129,7 @@ def plan_text(text: str | None, record: Record, changes: Sequence[Change], *, ho
         finals.append((side, final, owned))
     wanted = {side.address: final for side, final, _ in finals if not _is_same(side.now, final)}
     filled = [address for address, state in wanted.items() if state is not None]
-    made = _union(record.made, document.missing_containers(filled))
+    made = union(record.made, document.missing_containers(filled))
     new_text = document.edit(wanted, prune=record.made)
     owned_next = tuple(owned for _, _, owned in finals if owned is not None)
     made = _made_next(made, new_text, owned_next)
@@ -325,7 +325,3 @@ def _action(side: _Sides, final: Wanted) -> Action:
 
 def _drift(side: _Sides, final: Wanted) -> Drift:
     return Drift(side.address.pointer, is_kept=_is_same(side.now, final))
-
-
-def _union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*first, *second)))

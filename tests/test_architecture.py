@@ -19,7 +19,7 @@ FLOORS = (
     {"change", "profile", "catalogue", "files", "git"},
     {"locks", "credentials", "endpoint", "ledger", "backups"},
     {"declaration", "claude", "plan"},
-    {"inheritance", "targets"},
+    {"inheritance", "merge", "targets"},
     {"store", "transaction"},
     {"report"},
     {"api"},

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from kimi_profiles.api import ClaudeCode, merge_text, unmerge_text
+from kimi_profiles import ClaudeCode, merge_text, unmerge_text
 from kimi_profiles.change import Change
 from kimi_profiles.claude import Surroundings, claude_json_changes, settings_changes
 from kimi_profiles.errors import TargetInvalidError
