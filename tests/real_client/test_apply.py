@@ -198,7 +198,9 @@ def test_the_profile_alone_is_used(
     # No `-p` makes the background request in which the client would use it.
     env = read_json(machine.settings)["env"]
     assert env.get("ANTHROPIC_SMALL_FAST_MODEL", "") == ""
-    assert ("ANTHROPIC_SMALL_FAST_MODEL" in env) == ("ANTHROPIC_SMALL_FAST_MODEL" in shell)
+    assert ("ANTHROPIC_SMALL_FAST_MODEL" in env) == (
+        "ANTHROPIC_SMALL_FAST_MODEL" in shell or "ANTHROPIC_SMALL_FAST_MODEL" in settings.get("env", {})
+    )
 
 
 @pytest.mark.parametrize("profile", EXPECTED)
