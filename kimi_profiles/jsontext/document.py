@@ -111,7 +111,8 @@ class Document:
 
         Args:
             wanted: Address → what shall stand there. No address may lie inside another.
-            prune: Pointers of containers that go when they end up without members.
+            prune: Pointers of containers that go when they end up without members, unless their key is there
+                more than once.
 
         Raises:
             ValueError: An address is blocked, is the whole document, or lies inside another; or what is
@@ -207,13 +208,15 @@ class Document:
     def _change_members(self, container: Container, node: Node, style: Style, pointer: str) -> _Changes:
         changes = _Changes()
         for key, child in node.children.items():
-            index = _last(container, key)
-            if index is None:
+            same = [index for index, member in enumerate(container.members) if member.key == key]
+            if not same:
                 changes.inserted += new_member(key, child, style)
                 continue
-            below = self._edit_member(container.members[index], child, style, pointer + join_pointer(key))
+            # Of several, not all were made by us; without the last one another would come to light.
+            child.prune = child.prune and len(same) == 1
+            below = self._edit_member(container.members[same[-1]], child, style, pointer + join_pointer(key))
             if below is None:
-                changes.removed.update(i for i, member in enumerate(container.members) if member.key == key)
+                changes.removed.update(same)
             else:
                 changes.below += below
         return changes
