@@ -3,7 +3,7 @@
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo test test-fast lint format clients clean
+.PHONY: help .venv demo test test-long test-fast lint format clients clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -17,6 +17,9 @@ demo: .venv ## Show what the program does, in a throw-away home
 test: lint ## Run everything: lint, the tests on the oldest and the newest Python here, the built wheel
 	@.ci/test
 	@.ci/wheel
+
+test-long: .venv ## Run everything once more in its long version: more of all that is random, and the planted faults
+	@KIMI_PROFILES_LONG=1 $(RUN) pytest -n auto
 
 test-fast: .venv ## Run the unit tests alone
 	@$(RUN) pytest tests/unit

@@ -38,7 +38,7 @@ REMOVED = {
     "COLUMNS",
     "LINES",
 }
-KEPT = {"KIMI_PROFILES_CI"}
+KEPT = {"KIMI_PROFILES_CI", "KIMI_PROFILES_LONG"}
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:

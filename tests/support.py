@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
+IS_LONG = os.environ.get("KIMI_PROFILES_LONG") == "1"
 
 
 def unavailable(reason: str) -> NoReturn:
@@ -25,6 +26,11 @@ def unavailable(reason: str) -> NoReturn:
     if os.environ.get("KIMI_PROFILES_CI") == "1":
         pytest.fail(f"{reason}; KIMI_PROFILES_CI=1 lets no test be skipped for that", pytrace=False)
     pytest.skip(reason, allow_module_level=True)
+
+
+def amount(usual: int, long: int) -> int:
+    """How many of something to try: ``long`` with ``make test-long``, which sets ``KIMI_PROFILES_LONG=1``."""
+    return long if IS_LONG else usual
 
 
 def require_tool(name: str) -> str:
