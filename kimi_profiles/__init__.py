@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kimi_profiles._version import __version__
     from kimi_profiles.api import ClaudeCode, Plan, Result, Status
+    from kimi_profiles.backups import Backup
     from kimi_profiles.catalogue import read_catalogue
     from kimi_profiles.errors import Notice, ProfilesError
     from kimi_profiles.ledger import Record
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from kimi_profiles.store import ProfileStore
 
 __all__ = [
+    "Backup",
     "ClaudeCode",
     "MergedText",
     "Notice",
@@ -44,6 +46,7 @@ __all__ = [
 
 _HOME = {
     "__version__": "_version",
+    "Backup": "backups",
     "MergedText": "merge",
     "Notice": "errors",
     "Profile": "profile",

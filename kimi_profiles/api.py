@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kimi_profiles.backups import KEPT, Backup, list_backups
 from kimi_profiles.claude import (
     MASKABLE,
     Surroundings,
@@ -26,6 +28,7 @@ from kimi_profiles.claude import (
 from kimi_profiles.credentials import read_token, token_notices
 from kimi_profiles.endpoint import check_token, profile_notices
 from kimi_profiles.errors import (
+    LedgerInvalidError,
     Notice,
     NotPermittedError,
     TargetInvalidError,
@@ -33,9 +36,10 @@ from kimi_profiles.errors import (
     UsageError,
 )
 from kimi_profiles.files import read_file
-from kimi_profiles.ledger import Application, Record, read_ledger
+from kimi_profiles.ledger import Application, Record, needed_backups, read_ledger
 from kimi_profiles.paths import find_places, find_scope
 from kimi_profiles.plan import find_drift
+from kimi_profiles.restore import find_backups, forget_backups, restore_intent
 from kimi_profiles.secrets import Secret
 from kimi_profiles.targets import Intent, TargetIntent, TargetPlan, plan_targets
 from kimi_profiles.transaction import TargetResult, run_transaction
@@ -57,7 +61,7 @@ class Plan:
     """What would be done; a value. ``str()`` of it is the diff, without secrets.
 
     Attributes:
-        command: ``apply`` or ``unapply``.
+        command: ``apply``, ``unapply`` or ``restore``.
         profile: Name of the profile; for ``unapply`` of the one that is taken out, if any is.
         scope: ``user``, ``project``, ``local`` or ``path``.
         targets: One for each file.
@@ -248,6 +252,50 @@ class ClaudeCode:
         name = outcome.earlier.profile if outcome.earlier else None
         return _with_restart_notice(Result("unapply", name, self.scope.name, outcome.targets, ()))
 
+    def backups(self) -> list[Backup]:
+        """All copies of files that are kept: files by path, of each file the first, pristine one first.
+
+        A ledger that cannot be read is no reason to hide them; which of them unapply needs is not known then.
+        """
+        needed: set[str] = set()
+        with contextlib.suppress(LedgerInvalidError):
+            needed = needed_backups(read_ledger(self._ledger))
+        return list_backups(self.places.state / "backups", needed=needed)
+
+    def plan_restore(self, backup: str) -> Plan:
+        """What :meth:`restore` would do. Nothing is written. Argument and errors as there."""
+        intent = self._restore_intent(backup)
+        targets = tuple(plan_targets(intent, state=self.places.state))
+        known = read_ledger(self._ledger).applications.get(str(intent.holder))
+        return Plan("restore", known.profile if known else None, self.scope.name, targets, ())
+
+    def restore(self, backup: str) -> Result:
+        """Put a copy back in the place of its file, to the byte, after the profile was taken out.
+
+        What the file held, without our part, is backed up before.
+
+        Args:
+            backup: ``pristine`` for the first copies of this scope's files, the ones from before the first
+                ``apply``; or the :attr:`~kimi_profiles.backups.Backup.id` of one copy, or its path.
+
+        Raises:
+            NotFoundError: There is no such backup.
+            UsageError: It means several.
+            ProfilesError: See :mod:`kimi_profiles.errors`.
+        """
+        intent = self._restore_intent(backup)
+        outcome = run_transaction(intent, state=self.places.state, timeout_s=self.timeout_s)
+        name = outcome.earlier.profile if outcome.earlier else None
+        return _with_restart_notice(Result("restore", name, self.scope.name, outcome.targets, ()))
+
+    def prune_backups(self, *, kept: int = KEPT) -> list[Backup]:
+        """Forget old copies; of each file the first, the newest ``kept`` and what unapply needs stay.
+
+        Returns:
+            What was forgotten.
+        """
+        return forget_backups(self.places.state, kept=kept, timeout_s=self.timeout_s)
+
     def applied(self) -> Application | None:
         """What is on record as applied; the files are not looked at."""
         return read_ledger(self._ledger).applications.get(str(self.scope.settings))
@@ -334,6 +382,10 @@ class ClaudeCode:
             targets=tuple(str(target.path) for target in targets),
         )
         return Intent(self.scope.settings, application, tuple(targets), _taken_out, allow_tracked), warnings
+
+    def _restore_intent(self, backup: str) -> Intent:
+        found = find_backups(self.places.state, backup, self.scope)
+        return restore_intent(found, self.scope, taken_out=_taken_out)
 
     def _unapply_intent(self) -> Intent:
         return Intent(self.scope.settings, None, (_taken_out(self.scope.settings),), _taken_out)

@@ -2,12 +2,18 @@
 
 One folder for each file, named after it and a digest of its path, and in it one copy for each state that we
 met: ``<time in ns>-<mode>-<digest>``. A file that did not exist is an empty copy named ``…-none-absent``.
+The path of a copy below the folder of all backups is its *key*.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import re
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kimi_profiles.errors import NotFoundError
@@ -15,13 +21,58 @@ from kimi_profiles.files import SPARE, create_file, make_folder, read_file, remo
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
-__all__ = ["backup_path", "load_backup", "prune_backups", "save_backup", "sweep_backups"]
+__all__ = [
+    "KEPT",
+    "Backup",
+    "backup_path",
+    "list_backups",
+    "load_backup",
+    "prune_backups",
+    "save_backup",
+    "sweep_backups",
+]
 
 KEPT = 10
 _DIGITS = 16
+_ID_DIGITS = 8
 _TARGET = "target"
+_COPY = re.compile(r"(\d{20})-(none|[0-7]{4})-(absent|[0-9a-f]{16})")
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """One copy.
+
+    Attributes:
+        key: Its path below the folder of all backups.
+        path: The file of which it is a copy.
+        copy: Where it is.
+        at_ns: When it was made, in nanoseconds since 1970.
+        mode: Permission bits of the file; ``None`` where there was no file.
+        size_bytes: Of the file.
+        is_pristine: Whether it is the first of its file, which is kept for good.
+        is_needed: Whether unapply needs it.
+    """
+
+    key: str
+    path: Path
+    copy: Path
+    at_ns: int
+    mode: int | None
+    size_bytes: int
+    is_pristine: bool
+    is_needed: bool
+
+    @property
+    def id(self) -> str:
+        """Eight hexadecimal digits by which people name it."""
+        return hashlib.sha256(self.key.encode()).hexdigest()[:_ID_DIGITS]
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether it says that there was no file."""
+        return self.mode is None
 
 
 def save_backup(folder: Path, target: Path, data: bytes | None, *, mode: int | None) -> str:
@@ -34,7 +85,7 @@ def save_backup(folder: Path, target: Path, data: bytes | None, *, mode: int | N
         mode: Its permission bits; ``None`` where there is no file.
 
     Returns:
-        The id of the copy: its path below ``folder``.
+        The key of the copy.
     """
     own = folder / _name_of(target)
     make_folder(own)
@@ -44,7 +95,8 @@ def save_backup(folder: Path, target: Path, data: bytes | None, *, mode: int | N
     copies = _copies(own)
     if copies and copies[-1].endswith(tail) and read_file(own / copies[-1]) == (data or b""):
         return f"{own.name}/{copies[-1]}"
-    now = time.time_ns()
+    # A clock that was set back must not put a copy before the first one.
+    now = max([time.time_ns(), *(int(copy.partition("-")[0]) + 1 for copy in copies[-1:])])
     while not create_file(own / f"{now:020d}{tail}", data or b""):
         now += 1
     return f"{own.name}/{now:020d}{tail}"
@@ -74,12 +126,42 @@ def backup_path(folder: Path, backup: str) -> Path:
     return folder / name / copy
 
 
-def prune_backups(folder: Path, target: Path, *, needed: Collection[str]) -> None:
-    """Forget the oldest copies of ``target``, but never the first, the newest 10, or one in ``needed``."""
-    own = folder / _name_of(target)
-    for copy in _copies(own)[1:-KEPT]:
-        if f"{own.name}/{copy}" not in needed:
-            remove_leftover(own / copy)
+def list_backups(folder: Path, *, needed: Collection[str] = ()) -> list[Backup]:
+    """All copies: files in the order of their paths, copies of each from the first to the newest.
+
+    Args:
+        folder: All backups.
+        needed: Keys of those that unapply needs.
+    """
+    found = []
+    for own in folder.iterdir() if folder.is_dir() else ():
+        target = _target_of(own)
+        if target is None:
+            continue
+        for number, name in enumerate(_copies(own)):
+            with contextlib.suppress(FileNotFoundError):  # another run forgot it just now
+                found.append(_backup(own / name, target, is_pristine=number == 0, needed=needed))
+    return sorted(found, key=lambda backup: (str(backup.path), backup.at_ns))
+
+
+def prune_backups(folder: Path, *, needed: Collection[str], kept: int = KEPT) -> list[Backup]:
+    """Forget the oldest copies of each file, but never the first, the newest ``kept``, or one in ``needed``.
+
+    Returns:
+        What was forgotten.
+    """
+    of: dict[Path, list[Backup]] = {}
+    for backup in list_backups(folder, needed=needed):
+        of.setdefault(backup.path, []).append(backup)
+    gone = [
+        backup
+        for backups in of.values()
+        for backup in backups[1 : max(len(backups) - kept, 1)]
+        if not backup.is_needed
+    ]
+    for backup in gone:
+        remove_leftover(backup.copy)
+    return gone
 
 
 def sweep_backups(folder: Path) -> None:
@@ -89,7 +171,31 @@ def sweep_backups(folder: Path) -> None:
 
 
 def _copies(own: Path) -> list[str]:
-    return sorted(path.name for path in own.iterdir() if path.name not in {_TARGET, SPARE})
+    return sorted(path.name for path in own.iterdir() if _COPY.fullmatch(path.name))
+
+
+def _backup(copy: Path, target: Path, *, is_pristine: bool, needed: Collection[str]) -> Backup:
+    time_ns, mode, _ = copy.name.split("-")
+    key = f"{copy.parent.name}/{copy.name}"
+    return Backup(
+        key=key,
+        path=target,
+        copy=copy,
+        at_ns=int(time_ns),
+        mode=None if mode == "none" else int(mode, 8),
+        size_bytes=copy.stat().st_size,
+        is_pristine=is_pristine,
+        is_needed=key in needed,
+    )
+
+
+def _target_of(own: Path) -> Path | None:
+    """The file whose copies are in ``own``; ``None`` for a folder that is none of ours."""
+    try:
+        target = Path(os.fsdecode((own / _TARGET).read_bytes()))
+    except OSError:
+        return None
+    return target if _name_of(target) == own.name else None
 
 
 def _name_of(target: Path) -> str:

@@ -1,12 +1,13 @@
-"""A change: one place in a file, and what shall stand there. Plain data."""
+"""A change: one place in a file, and what shall stand there; an action: what that does to it. Plain data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from kimi_profiles.jsontext import Address
 
-__all__ = ["Change"]
+__all__ = ["Action", "Change"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +33,20 @@ class Change:
     def address(self) -> Address:
         """Where in the document."""
         return Address(self.pointer, self.member)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One difference between the file now and the file to be.
+
+    Attributes:
+        action: ``include`` and ``exclude`` are for members of lists.
+        before: JSON text now; ``None`` for nothing.
+        after: JSON text to be; ``None`` for nothing.
+    """
+
+    pointer: str
+    action: Literal["add", "replace", "remove", "include", "exclude"]
+    before: str | None = field(repr=False)
+    after: str | None = field(repr=False)
+    is_secret: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["ABSENT", "Application", "Ledger", "Owned", "Record", "read_ledger", "union", "write_ledger"]
+__all__ = [
+    "ABSENT",
+    "Application",
+    "Ledger",
+    "Owned",
+    "Record",
+    "needed_backups",
+    "read_ledger",
+    "union",
+    "write_ledger",
+]
 
 SCHEMA = 1
 ABSENT = "absent"
 """For ``Record.base``: before us there was no such file."""
 
 _MAX_SIZE_BYTES = 64 << 20
+_ONE_WORD = re.compile(r"[!-~]{8,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +74,7 @@ class Record:
         made: Pointers of objects and lists that we had to make.
         texts: Digests of whole texts that become ``base`` when our part is taken out; the first is that of
             ``base`` itself.
-        base: Id of the backup that holds the file without us, or :data:`ABSENT`; ``None`` until the first
+        base: Key of the backup that holds the file without us, or :data:`ABSENT`; ``None`` until the first
             write.
         was_created: Whether the file is there because of us.
         folders: Folders that we had to make for it, outer ones first.
@@ -97,10 +109,40 @@ class Record:
     @property
     def holds_secret(self) -> bool:
         """Whether we put a secret into the file that is not just an empty string."""
-        return any(
-            owned.is_secret and owned.is_present and self.digest(owned.pointer, '""') not in owned.wrote[-1:]
+        return any(map(self._is_filled_secret, self.owned))
+
+    def without(self, holder: str) -> Record:
+        """The same with nothing that ``holder`` wants."""
+        rest = (
+            replace(owned, holders=tuple(name for name in owned.holders if name != holder))
             for owned in self.owned
         )
+        return replace(self, owned=tuple(owned for owned in rest if owned.holders))
+
+    def without_secrets(self, text: str) -> str | None:
+        """``text``, which need not be JSON, with every secret of ours emptied; ``None`` if one is not found.
+
+        They are known by their digests: what stands between two quotation marks is tried.
+        """
+        missing = {owned.key: owned for owned in self.owned if self._is_filled_secret(owned)}
+        found = set()
+        pieces = text.split('"')
+        for number, piece in enumerate(pieces[1:-1], 1):
+            for owned in missing.values() if _ONE_WORD.fullmatch(piece) else ():
+                if self._digest_of_word(owned.pointer, piece) in owned.wrote:
+                    pieces[number] = ""
+                    found.add(owned.key)
+        return '"'.join(pieces) if found == missing.keys() else None
+
+    def _is_filled_secret(self, owned: Owned) -> bool:
+        is_empty = self.digest(owned.pointer, '""') in owned.wrote[-1:]
+        return owned.is_secret and owned.is_present and not is_empty
+
+    def _digest_of_word(self, pointer: str, word: str) -> str | None:
+        try:
+            return self.digest(pointer, f'"{word}"')
+        except ValueError:  # a broken escape
+            return None
 
     def _hash(self, kind: str, text: str | None) -> str:
         head = f"{self.salt}\0{kind}\0{'-' if text is None else '+'}"
@@ -248,6 +290,11 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
     snapshot = take_snapshot(path, limit_bytes=_MAX_SIZE_BYTES)
     if snapshot.data != data:
         replace_file(snapshot, data, mode=PRIVATE, temporary=path.name + ".tmp")
+
+
+def needed_backups(ledger: Ledger) -> set[str]:
+    """Keys of the backups without which something could not be given back."""
+    return {record.base for record in ledger.records.values() if record.base is not None}
 
 
 def union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:

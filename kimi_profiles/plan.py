@@ -22,6 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from kimi_profiles.change import Action
 from kimi_profiles.errors import TargetInvalidError
 from kimi_profiles.jsontext import Address, Blocked, Document, Found, canonical, loads
 from kimi_profiles.ledger import ABSENT, Owned, Record, union
@@ -32,26 +33,9 @@ if TYPE_CHECKING:
     from kimi_profiles.change import Change
     from kimi_profiles.jsontext import Wanted
 
-__all__ = ["Action", "Drift", "TextPlan", "find_drift", "plan_text"]
+__all__ = ["Drift", "TextPlan", "find_drift", "plan_text"]
 
 _Key = tuple[str, str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One difference between the file now and the file to be.
-
-    Attributes:
-        action: ``include`` and ``exclude`` are for members of lists.
-        before: JSON text now; ``None`` for nothing.
-        after: JSON text to be; ``None`` for nothing.
-    """
-
-    pointer: str
-    action: Literal["add", "replace", "remove", "include", "exclude"]
-    before: str | None = field(repr=False)
-    after: str | None = field(repr=False)
-    is_secret: bool
 
 
 @dataclass(frozen=True, slots=True)

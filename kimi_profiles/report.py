@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from kimi_profiles.api import Plan, Result, Status
-    from kimi_profiles.plan import Action
+    from kimi_profiles.change import Action
     from kimi_profiles.screen import Segment
     from kimi_profiles.targets import TargetPlan
 

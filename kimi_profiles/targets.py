@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kimi_profiles.backups import load_backup
+from kimi_profiles.difference import difference
 from kimi_profiles.errors import NotPermittedError, ProfilesError, TargetInvalidError, TargetTrackedError
 from kimi_profiles.files import PRIVATE, Snapshot, take_snapshot
 from kimi_profiles.git import is_tracked
@@ -17,9 +18,10 @@ from kimi_profiles.plan import TextPlan, plan_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from kimi_profiles.backups import Backup
     from kimi_profiles.change import Change
 
-__all__ = ["Intent", "TargetIntent", "TargetPlan", "decode", "plan_target", "plan_targets"]
+__all__ = ["Intent", "TargetIntent", "TargetPlan", "decode", "encode", "plan_target", "plan_targets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,14 @@ class TargetIntent:
             out.
         has_client_lock: Whether Claude Code locks this file when it writes it.
         is_shared: Whether the file is meant to be committed, tracked already or not.
+        restores: The backup whose bytes are to be put in the place of the file, once our part is taken out.
     """
 
     path: Path
     changes: Callable[[Record, str | None], Sequence[Change]]
     has_client_lock: bool = False
     is_shared: bool = False
+    restores: Backup | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class TargetPlan:
     @property
     def data(self) -> bytes | None:
         """The bytes to be; ``None`` for no file."""
-        return None if self.text.text is None else self.text.text.encode("utf-8")
+        return encode(self.text.text)
 
     @property
     def is_changed(self) -> bool:
@@ -106,12 +110,17 @@ def plan_target(target: TargetIntent, intent: Intent, ledger: Ledger, backups: P
     """Read one file and plan it.
 
     Raises:
+        NotFoundError: The backup that is to be restored is gone or damaged.
         TargetInvalidError: It is not what it has to be.
         TargetTrackedError: A token would go into a file that is published.
         NotPermittedError: It cannot be read.
     """
     record = ledger.record(target.path)
     snapshot = take_snapshot(target.path)
+    if target.restores is not None:
+        copy = load_backup(backups, target.restores.key)
+        text = _restored(copy, snapshot, record, holder=str(intent.holder))
+        return TargetPlan(target, snapshot, record, text, target.restores.mode, text.record)
     try:
         now = decode(snapshot)
         text = plan_text(now, record, target.changes(record, now), holder=str(intent.holder))
@@ -158,6 +167,35 @@ def _exact(text: TextPlan, record: Record, backups: Path) -> TextPlan:
     except ProfilesError:  # gone, damaged, or something else in its place
         return text
     return replace(text, text=None if data is None else data.decode("utf-8"))
+
+
+def _restored(copy: bytes | None, snapshot: Snapshot, record: Record, *, holder: str) -> TextPlan:
+    """``copy`` in the place of the file, the file without our part as the base that is to be saved first.
+
+    What the file holds may be anything: that it is broken is why somebody restores it.
+    """
+    now, then = (_any_text(data) for data in (snapshot.data, copy))
+    try:
+        text = plan_text(now, record, (), holder=holder)
+    except TargetInvalidError:
+        base = record.without_secrets(now or "")
+        if base is None:
+            raise NotPermittedError(
+                "this file is not JSON, and the token that was written into it cannot be told from the rest",
+                hint="move the file away, to a place that only you can read, then run this again",
+                path=snapshot.path,
+            ) from None
+        text = TextPlan(now, now, base, keeps_base=False, record=record.without(holder), actions=(), drift=())
+    return replace(text, text=then, actions=difference(now, then), drift=())
+
+
+def _any_text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode("utf-8", "surrogateescape")
+
+
+def encode(text: str | None) -> bytes | None:
+    """The bytes of a text; those that were not UTF-8 come back as they were."""
+    return None if text is None else text.encode("utf-8", "surrogateescape")
 
 
 def _modes(snapshot: Snapshot, text: TextPlan) -> tuple[int | None, int | None]:

@@ -41,10 +41,18 @@ from kimi_profiles.files import (
     set_mode,
     take_snapshot,
 )
-from kimi_profiles.ledger import ABSENT, Application, Ledger, Record, read_ledger, write_ledger
+from kimi_profiles.ledger import (
+    ABSENT,
+    Application,
+    Ledger,
+    Record,
+    needed_backups,
+    read_ledger,
+    write_ledger,
+)
 from kimi_profiles.locks import hold_folder_lock, hold_lock, sweep_folder_lock
 from kimi_profiles.plan import plan_text
-from kimi_profiles.targets import Intent, TargetIntent, TargetPlan, decode, plan_target
+from kimi_profiles.targets import Intent, TargetIntent, TargetPlan, decode, encode, plan_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -162,8 +170,12 @@ class _Run:
         if plan.text.is_changed:
             plan = self._backed_up(plan)
             now, text = (plan.record.digest_text(text) for text in (plan.text.now, plan.text.text))
-            ahead = replace(plan.record, texts=(*plan.record.texts[:1], now, text))
-            final = replace(plan.record, texts=(*plan.record.texts[:1], text))
+            if plan.intent.restores is None:
+                ahead = replace(plan.record, texts=(*plan.record.texts[:1], now, text))
+                final = replace(plan.record, texts=(*plan.record.texts[:1], text))
+            else:  # what comes back from a copy has nothing to do with the base
+                ahead = replace(plan.record, texts=(*plan.record.texts[:1], now))
+                final = replace(plan.record, base=None, texts=())
         self.latest[str(plan.path)] = plan
         self.ahead[str(plan.path)] = plan.earlier.joined(ahead)
         self.final[str(plan.path)] = final
@@ -174,10 +186,10 @@ class _Run:
         text, record = plan.text, plan.record
         if text.keeps_base:
             return plan
-        if not record.owned:  # the text to be is that base
+        if not record.owned and plan.intent.restores is None:  # the text to be is that base
             return replace(plan, record=replace(record, base=None, texts=()))
         mode = record.mode_before if record.mode_before is not None else plan.snapshot.mode
-        data = None if text.base is None else text.base.encode("utf-8")
+        data = encode(text.base)
         with _must_be_durable():
             backup = save_backup(self.backups, plan.path, data, mode=mode)
         self.made_backups[plan.path] = backup_path(self.backups, backup)
@@ -220,10 +232,10 @@ class _Run:
         )
 
     def _replace(self, plan: TargetPlan) -> None:
-        if plan.mode is None or plan.text.text is None:
+        data = plan.data
+        if plan.mode is None or data is None:
             remove_file(plan.snapshot)
         elif plan.text.is_changed:
-            data = plan.text.text.encode("utf-8")
             replace_file(plan.snapshot, data, mode=plan.mode, temporary=self._temporary(plan.path))
         else:
             set_mode(plan.snapshot.real, plan.mode)
@@ -232,6 +244,8 @@ class _Run:
         after = take_snapshot(plan.path)
         if after.data == plan.data:
             return True
+        if plan.intent.restores is not None:
+            return False
         changes, record = plan.intent.changes(plan.earlier, plan.text.now), self.ahead[str(plan.path)]
         try:
             again = plan_text(decode(after), record, changes, holder=str(self.intent.holder))
@@ -281,11 +295,10 @@ class _Run:
             self.unconfirmed = error
 
     def _prune(self) -> None:
-        records = self.ledger.with_records(self.final).records.values()
-        needed = {record.base for record in records if record.base is not None}
-        for path in self.made_backups:
+        needed = needed_backups(self.ledger.with_records(self.final))
+        if self.made_backups:
             with contextlib.suppress(ProfilesError):
-                prune_backups(self.backups, path, needed=needed)
+                prune_backups(self.backups, needed=needed)
 
     def _client_lock(self, target: TargetIntent) -> contextlib.AbstractContextManager[None]:
         if target.has_client_lock:

@@ -67,6 +67,11 @@ def plan_apply(call: Call) -> Plan:
 def show_plan(call: Call, plan: Plan) -> None:
     """Print the plan as the difference it would make."""
     call.answer(plan_json(plan))
+    tell_plan(call, plan)
+
+
+def tell_plan(call: Call, plan: Plan) -> None:
+    """The same, for people alone."""
     for segments in diff_segments(plan.targets):
         call.say(*segments)
     if not plan.changed:

@@ -25,6 +25,8 @@ READING = [
     "providers",
     "models --json",
     "token work",
+    "backups",
+    "backups list --json",
     "apply work --dry-run",
     "unapply --dry-run",
     "--help",

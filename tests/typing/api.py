@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import assert_type
 
 from kimi_profiles import (
+    Backup,
     ClaudeCode,
     MergedText,
     Plan,
@@ -45,6 +46,10 @@ def apply_and_take_out(home: Path) -> None:
     assert_type([warning.message for warning in result.warnings], list[str])
     assert_type(claude.status(), Status)
     assert_type(claude.unapply(), Result)
+    assert_type([backup.id for backup in claude.backups()], list[str])
+    assert_type(claude.plan_restore("pristine"), Plan)
+    assert_type(claude.restore("pristine"), Result)
+    assert_type(claude.prune_backups(kept=3), list[Backup])
 
 
 def merge_without_files(profile: Profile) -> str:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kimi_profiles import backups
-from kimi_profiles.backups import backup_path, load_backup, prune_backups, save_backup, sweep_backups
+from kimi_profiles.backups import (
+    backup_path,
+    list_backups,
+    load_backup,
+    prune_backups,
+    save_backup,
+    sweep_backups,
+)
 from kimi_profiles.errors import NotFoundError, WriteFailedError
 
 if TYPE_CHECKING:
@@ -123,17 +130,91 @@ def test_a_long_name_fits(folder: Path, tmp_path: Path) -> None:
 def test_pruning_keeps_the_first_the_newest_ten_and_what_is_needed(folder: Path, target: Path) -> None:
     ids = [save_backup(folder, target, str(n).encode(), mode=0o644) for n in range(20)]
 
-    prune_backups(folder, target, needed={ids[4]})
+    gone = prune_backups(folder, needed={ids[4]})
 
+    assert [backup.key for backup in gone] == [*ids[1:4], *ids[5:10]]
     assert copies(folder) == [backup.split("/")[1] for backup in (ids[0], ids[4], *ids[-10:])]
+
+
+@pytest.mark.parametrize(
+    ("kept", "left"), [(0, [0]), (1, [0, 4]), (4, [0, 1, 2, 3, 4]), (99, [0, 1, 2, 3, 4])]
+)
+def test_pruning_keeps_the_first_and_as_many_as_are_wanted(
+    folder: Path, target: Path, kept: int, left: list[int]
+) -> None:
+    ids = [save_backup(folder, target, str(n).encode(), mode=0o644) for n in range(5)]
+
+    prune_backups(folder, needed=(), kept=kept)
+
+    assert copies(folder) == [ids[n].split("/")[1] for n in left]
+
+
+def test_pruning_counts_each_file_by_itself(folder: Path, target: Path) -> None:
+    other = target.with_name("settings.json")
+    for n in range(3):
+        save_backup(folder, target, str(n).encode(), mode=0o644)
+        save_backup(folder, other, str(n).encode(), mode=0o644)
+
+    prune_backups(folder, needed=(), kept=1)
+
+    assert [backup.path for backup in list_backups(folder)] == [target, target, other, other]
+
+
+def test_a_clock_that_was_set_back_makes_no_other_copy_the_first(
+    folder: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = save_backup(folder, target, b"pristine", mode=0o644)
+    monkeypatch.setattr(backups.time, "time_ns", lambda: 7)
+    second = save_backup(folder, target, b"later", mode=0o644)
+
+    prune_backups(folder, needed=(), kept=0)
+
+    assert copies(folder) == [first.split("/")[1]]
+    assert first < second
+
+
+def test_the_list_tells_all_about_each_copy(folder: Path, target: Path) -> None:
+    other = target.with_name("a name\nof two lines")
+    keys = [
+        save_backup(folder, target, b"one", mode=0o640),
+        save_backup(folder, target, None, mode=None),
+        save_backup(folder, other, b"", mode=0o600),
+    ]
+
+    listed = list_backups(folder, needed={keys[1]})
+
+    assert [backup.key for backup in listed] == keys
+    assert [backup.path for backup in listed] == [target, target, other]
+    assert [(backup.mode, backup.size_bytes) for backup in listed] == [(0o640, 3), (None, 0), (0o600, 0)]
+    assert [backup.is_pristine for backup in listed] == [True, False, True]
+    assert [backup.is_needed for backup in listed] == [False, True, False]
+    assert [backup.is_absent for backup in listed] == [False, True, False]
+    assert [backup.copy.read_bytes() for backup in listed] == [b"one", b"", b""]
+    assert len({backup.id for backup in listed}) == 3
+
+
+def test_what_is_no_copy_is_neither_listed_nor_pruned(folder: Path, target: Path) -> None:
+    backup_path(folder, save_backup(folder, target, b"x", mode=0o644)).with_name("notes").write_text("mine")
+    (folder / "notes").write_text("mine")
+    (folder / "other").mkdir()
+    (folder / "other" / "target").write_text("/of/another/digest")
+
+    prune_backups(folder, needed=(), kept=0)
+
+    assert [backup.path for backup in list_backups(folder)] == [target]
+    assert len(list(folder.rglob("notes"))) == 2
+
+
+def test_without_a_folder_there_are_none(folder: Path) -> None:
+    assert list_backups(folder) == []
 
 
 def test_pruning_again_changes_nothing(folder: Path, target: Path) -> None:
     for n in range(20):
         save_backup(folder, target, str(n).encode(), mode=0o644)
-    prune_backups(folder, target, needed=())
+    prune_backups(folder, needed=())
     once = copies(folder)
-    prune_backups(folder, target, needed=())
+    prune_backups(folder, needed=())
 
     assert copies(folder) == once
 

@@ -834,6 +834,12 @@ RUNS: dict[str, tuple[bool, Callable[[Place], Any], Callable[[Place], Any]]] = {
     "apply over drift": (True, drifted, lambda place: place.apply()),
     "switch over drift": (True, drifted, lambda place: place.apply(B)),
     "unapply over drift": (True, drifted, lambda place: place.unapply()),
+    "restore": (True, lambda place: place.apply(), lambda place: place.claude.restore("pristine")),
+    "restore to nothing": (
+        False,
+        lambda place: place.apply(),
+        lambda place: place.claude.restore("pristine"),
+    ),
     "mode": (
         True,
         lambda place: (place.apply(), place.settings.chmod(0o644)),
