@@ -88,6 +88,12 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["seed"] = node.config.option.hypothesis_seed
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"real_client", "faults"} & set(item.path.parts):
+            item.add_marker(pytest.mark.once)
+
+
 def pytest_report_header(config: pytest.Config) -> list[str]:
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return [

@@ -25,6 +25,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from support import amount
 
 from kimi_profiles import ClaudeCode, merge_text, unmerge_text
 from kimi_profiles.change import Change
@@ -41,9 +42,10 @@ if TYPE_CHECKING:
 
     from kimi_profiles.plan import TextPlan
 
-SHARES = 20
+SHARES = 100
+SHARES_EVERYWHERE = 20  # on every Python
 SEQUENCES = 1_000  # in each share
-FILE_SHARES = 6
+FILE_SHARES = amount(6, 100)
 FILE_SEQUENCES = 50
 _SEED = os.environ.get("KIMI_PROFILES_SEED")  # read here: no test sees the user's variables
 
@@ -762,7 +764,11 @@ class Story:
             pytest.fail("\n".join([f"{self.name}: {words}", *self.story]), pytrace=False)
 
 
-@pytest.mark.parametrize("share", range(SHARES))
+@pytest.mark.parametrize(
+    "share",
+    [*range(SHARES_EVERYWHERE)]
+    + [pytest.param(share, marks=pytest.mark.once) for share in range(SHARES_EVERYWHERE, SHARES)],
+)
 def test_the_file_is_the_users_document_with_what_is_applied_laid_over_it(share: int, seed: str) -> None:
     for number in range(share * SEQUENCES, (share + 1) * SEQUENCES):
         Story(seed, number).run()
