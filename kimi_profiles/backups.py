@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kimi_profiles.errors import NotFoundError
+from kimi_profiles.errors import NotFoundError, NotPermittedError
 from kimi_profiles.files import SPARE, create_file, make_folder, read_file, remove_leftover
 
 if TYPE_CHECKING:
@@ -171,7 +171,11 @@ def sweep_backups(folder: Path) -> None:
 
 
 def _copies(own: Path) -> list[str]:
-    return sorted(path.name for path in own.iterdir() if _COPY.fullmatch(path.name))
+    try:
+        names = [path.name for path in own.iterdir()]
+    except OSError as error:
+        raise NotPermittedError(f"cannot read this: {os.strerror(error.errno or 0)}", path=own) from None
+    return sorted(name for name in names if _COPY.fullmatch(name))
 
 
 def _backup(copy: Path, target: Path, *, is_pristine: bool, needed: Collection[str]) -> Backup:

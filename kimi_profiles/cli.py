@@ -16,6 +16,7 @@ from kimi_profiles._version import __version__
 from kimi_profiles.call import Call
 from kimi_profiles.errors import InterruptedRunError, ProfilesError, UsageError
 from kimi_profiles.screen import Screen
+from kimi_profiles.secrets import without_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,6 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except ProfilesError as error:
         status = _tell(error, name, is_json=is_json)
+    except _Interrupted as signaled:
+        status = _tell(InterruptedRunError(signaled.number), name, is_json=is_json)
     except BrokenPipeError:
         # The reader has seen enough; keep the interpreter from complaining when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -214,12 +217,20 @@ def _command_table() -> str:
     return "commands:\n" + "".join(f"  {name:<12}{text}\n" for name, text in COMMANDS.items())
 
 
+class _Interrupted(BaseException):
+    """A signal came. No error: who handles errors on the way must not take it for one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
     """Let SIGINT and SIGTERM unwind the stack, so that locks and temporary files go."""
 
     def interrupt(number: int, _: FrameType | None) -> NoReturn:
-        raise InterruptedRunError(number)
+        raise _Interrupted(number)
 
     numbers = (signal.SIGINT, signal.SIGTERM)
     try:
@@ -248,8 +259,8 @@ def _tell(error: ProfilesError, command: str | None, *, is_json: bool) -> int:
         answer = {
             "schema": 1,
             "ok": False,
-            "command": command,
-            "error": {fact: getattr(error, fact) for fact in facts},
+            "command": _masked(command),
+            "error": {fact: _masked(getattr(error, fact)) for fact in facts},
             "exit_code": error.exit_code,
         }
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")
@@ -257,7 +268,12 @@ def _tell(error: ProfilesError, command: str | None, *, is_json: bool) -> int:
         return error.exit_code
     screen = Screen(sys.stderr)
     screen.width = None  # an error is never cut
-    screen.line((f"{PROGRAM}: ", "bad"), str(error))
+    screen.line((f"{PROGRAM}: ", "bad"), without_tokens(str(error)))
     if error.hint:
-        screen.line(("hint: ", "dim"), error.hint)
+        screen.line(("hint: ", "dim"), without_tokens(error.hint))
     return error.exit_code
+
+
+def _masked(fact: object) -> object:
+    """Somebody may have given a key where a name belongs; a log has no use for it."""
+    return without_tokens(fact) if isinstance(fact, str) else fact

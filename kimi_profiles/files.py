@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import stat
+import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kimi_profiles.errors import (
     DurabilityUnconfirmedError,
@@ -23,9 +24,11 @@ from kimi_profiles.errors import (
     ProfilesError,
     WriteFailedError,
 )
+from kimi_profiles.route import Route, follow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 __all__ = [
     "PRIVATE",
@@ -39,6 +42,7 @@ __all__ = [
     "read_file",
     "remove_file",
     "remove_leftover",
+    "remove_temporary",
     "replace_file",
     "set_mode",
     "take_snapshot",
@@ -56,10 +60,17 @@ _STAY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _WINDOWS_RETRY_S = 2.0
 _CHUNK_BYTES = 1 << 20
+_NO_REPLACE, _EXCHANGE = 1, 2  # linux/fs.h
 
 
 class FileChangedError(Exception):
-    """Somebody changed the file since its snapshot; nothing was written."""
+    """Somebody changed the file since its snapshot; nothing was written.
+
+    Attributes:
+        was_in_place: Whether the new bytes were there for a moment, so that somebody may have read them.
+    """
+
+    was_in_place = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +98,11 @@ class Snapshot:
 
     def is_same_file(self, other: Snapshot) -> bool:
         """Whether ``other`` has the same bytes in the same file, untouched in between."""
-        return self.real == other.real and self.data == other.data and _trace(self) == _trace(other)
+        return (
+            self.real == other.real
+            and self.data == other.data
+            and _trace(self.status) == _trace(other.status)
+        )
 
 
 def take_snapshot(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> Snapshot:
@@ -97,16 +112,20 @@ def take_snapshot(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> Snapshot:
         NotPermittedError: It may not be read, is larger than ``limit_bytes``, is not a regular file, or is a
             link that leads nowhere or in a circle.
     """
-    with _explained(path, "read"):
-        real = _resolve(path)
+    with _explained(path, "read"), follow(path) as route:
+        if route.missing:
+            route.check(None)
+            return Snapshot(path, route.real, None, None)
         try:
-            descriptor = os.open(real, _READ | _STAY)
+            descriptor = os.open(route.name, _READ | _STAY, dir_fd=route.folder)
         except FileNotFoundError:
-            return Snapshot(path, real, None, None)
+            route.check(None)
+            return Snapshot(path, route.real, None, None)
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise NotPermittedError(f"this is {_kind(status.st_mode)}, not a file", path=path)
+            route.check(status)
             if status.st_size > limit_bytes:
                 raise _too_large(path, limit_bytes)
             data = _read_all(descriptor, limit_bytes + 1)
@@ -114,7 +133,7 @@ def take_snapshot(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> Snapshot:
             os.close(descriptor)
         if len(data) > limit_bytes:
             raise _too_large(path, limit_bytes)
-        return Snapshot(path, real, data, status)
+        return Snapshot(path, route.real, data, status)
 
 
 def read_file(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> bytes | None:
@@ -139,29 +158,29 @@ def replace_file(snapshot: Snapshot, data: bytes, *, mode: int, temporary: str) 
         WriteFailedError: The disk is full or failed. The old bytes are in place.
         DurabilityUnconfirmedError: The new bytes are in place, but the folder could not be synced.
     """
-    real = snapshot.real
     if snapshot.status is not None and snapshot.status.st_nlink > 1 and not _IS_WINDOWS:
         raise NotPermittedError(
             f"the file has {snapshot.status.st_nlink} hard links, and replacing it would cut the others off",
             hint="make the other names symbolic links to this one",
             path=snapshot.path,
         )
-    with _explained(snapshot.path, "write"):
-        spare = real.with_name(temporary)
-        _unlink(spare)
+    with _explained(snapshot.path, "write"), _route_to(snapshot) as route:
+        _unlink(temporary, route)
         try:
-            descriptor = os.open(spare, _CREATE | _STAY, PRIVATE)
+            descriptor = os.open(route.at(temporary), _CREATE | _STAY, PRIVATE, dir_fd=route.folder)
             with os.fdopen(descriptor, "wb", buffering=0) as file:
                 _write_all(file.fileno(), data)
-                _copy_identity(snapshot, file.fileno(), mode)
+                _copy_identity(snapshot, file.fileno(), mode, route)
                 os.fsync(file.fileno())
+                made = os.fstat(file.fileno())
             _check_unchanged(snapshot)
-            _rename(spare, real)
+            _rename(temporary, route)
+            _check_replaced(snapshot, temporary, route, made)
         except BaseException:
-            with contextlib.suppress(OSError):
-                _unlink(spare)
+            _forget(temporary, route)
             raise
-    _sync_folder(real.parent, snapshot.path)
+        _forget(temporary, route)
+        _sync_folder(route)
 
 
 def create_file(path: Path, data: bytes) -> bool:
@@ -187,22 +206,41 @@ def remove_file(snapshot: Snapshot) -> None:
         FileChangedError: It is not.
         NotPermittedError: The file system does not allow it.
     """
-    with _explained(snapshot.path, "remove"):
+    with _explained(snapshot.path, "remove"), _route_to(snapshot) as route:
         _check_unchanged(snapshot)
-        _unlink(snapshot.real)
-    _sync_folder(snapshot.real.parent, snapshot.path)
+        _unlink(snapshot.real.name, route)
+        _sync_folder(route)
 
 
 def remove_leftover(path: Path) -> None:
     """Remove a temporary file of ours, if there is one."""
-    with _explained(path, "remove"):
-        _unlink(path)
+    with _explained(path, "remove"), follow(path.parent / "_") as route:
+        route.check(None)
+        if not route.missing:
+            _unlink(path.name, route)
 
 
-def set_mode(path: Path, mode: int) -> None:
-    """Change the permission bits of a file."""
-    with _explained(path, "write"):
-        path.chmod(mode)
+def remove_temporary(path: Path, temporary: str) -> None:
+    """Remove what :func:`replace_file` of a run that was killed left beside the real file."""
+    with _explained(path, "remove"), follow(path) as route:
+        route.check(None)
+        if not route.missing and _status(temporary, route) is not None:
+            _unlink(temporary, route)
+
+
+def set_mode(snapshot: Snapshot, mode: int) -> None:
+    """Change the permission bits of a file, if it still is the same.
+
+    Raises:
+        FileChangedError: It is not.
+        NotPermittedError: The file system does not allow it.
+    """
+    with _explained(snapshot.path, "write"), _route_to(snapshot) as route:
+        if _IS_WINDOWS:
+            snapshot.real.chmod(mode)
+            return
+        with _opened(snapshot, route) as descriptor:
+            os.fchmod(descriptor, mode)
 
 
 def make_folder(path: Path) -> tuple[Path, ...]:
@@ -211,15 +249,20 @@ def make_folder(path: Path) -> tuple[Path, ...]:
     Returns:
         The folders that were made, outer ones first.
     """
-    made = []
-    with _explained(path, "write"):
-        for folder in missing_folders(path):
+    names = missing_folders(path)
+    made: list[Path] = []
+    with _explained(path, "write"), contextlib.ExitStack() as stack:
+        for folder in names:
+            # One at a time: what was made is held, and the next one goes into it.
+            route = stack.enter_context(follow(folder))
+            route.check(None)
             with contextlib.suppress(FileExistsError):
-                folder.mkdir(mode=PRIVATE_FOLDER)
+                os.mkdir(route.name, PRIVATE_FOLDER, dir_fd=route.folder)
                 made.append(folder)
-                give_to_owner(folder.parent, folder)
-    for folder in made:
-        _sync_folder(folder.parent, folder)
+                _give_folder(route)
+        for folder in made:
+            with follow(folder) as route:
+                _sync_folder(route)
     return tuple(made)
 
 
@@ -238,28 +281,34 @@ def _check_unchanged(snapshot: Snapshot) -> None:
         raise FileChangedError
 
 
-def _resolve(path: Path) -> Path:
-    """The real file behind ``path``; also where it does not exist yet."""
+@contextlib.contextmanager
+def _route_to(snapshot: Snapshot) -> Iterator[Route]:
+    """The way to the file of a snapshot, whose folder is there and still the same."""
+    with follow(snapshot.path) as route:
+        if route.real != snapshot.real:
+            raise FileChangedError
+        if route.missing:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        yield route
+
+
+@contextlib.contextmanager
+def _opened(snapshot: Snapshot, route: Route) -> Iterator[int]:
+    """A descriptor of the file, if it still is the one of the snapshot."""
     try:
-        return Path(os.path.realpath(path, strict=True))
+        descriptor = os.open(route.name, _READ | _STAY, dir_fd=route.folder)
     except FileNotFoundError:
-        pass
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise NotPermittedError("the link leads in a circle", path=path) from None
-        raise
-    here = path
-    while not here.is_symlink() and not here.exists() and here != here.parent:
-        here = here.parent
-    if here.is_symlink() and not here.exists():
-        raise NotPermittedError(
-            f"the link {here} leads nowhere", hint="create what it points to, or remove the link", path=path
-        )
-    return Path(os.path.realpath(path.parent)) / path.name
+        raise FileChangedError from None
+    try:
+        now, old = os.fstat(descriptor), snapshot.status
+        if old is None or (now.st_dev, now.st_ino) != (old.st_dev, old.st_ino):
+            raise FileChangedError
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
-def _trace(snapshot: Snapshot) -> tuple[int, ...] | None:
-    status = snapshot.status
+def _trace(status: os.stat_result | None) -> tuple[int, ...] | None:
     if status is None:
         return None
     return (status.st_dev, status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns)
@@ -280,30 +329,47 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _copy_identity(snapshot: Snapshot, descriptor: int, mode: int) -> None:
+def _copy_identity(snapshot: Snapshot, descriptor: int, mode: int, route: Route) -> None:
     """Owner, extended attributes (access lists are among them) and mode of the old file."""
     if _IS_WINDOWS:
         return
     old, new = snapshot.status, os.fstat(descriptor)
     if old is None:
-        give_to_owner(snapshot.real.parent, descriptor)
+        give_to_owner(route, descriptor)
     else:
         if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
             os.fchown(descriptor, old.st_uid, old.st_gid)
-        _copy_attributes(snapshot.real, descriptor)
+        with _opened(snapshot, route) as source:
+            _copy_attributes(source, descriptor)
     os.fchmod(descriptor, mode)
 
 
-def give_to_owner(folder: Path, made: Path | int) -> None:
-    """What root makes in somebody's folder belongs to that somebody, who else could not use it."""
-    if _IS_WINDOWS or os.geteuid() != 0:
+def give_to_owner(route: Route, made: int) -> None:
+    """What root makes in somebody's folder belongs to that somebody, who else could not use it.
+
+    Args:
+        route: The way to the folder.
+        made: A descriptor of what was made: by its name, somebody could put another file in its place.
+    """
+    if route.folder is None or os.geteuid() != 0:
         return
-    owner, now = folder.stat(), os.stat(made)  # noqa: PTH116 - a descriptor has no Path
+    owner, now = os.fstat(route.folder), os.fstat(made)
     if (now.st_uid, now.st_gid) != (owner.st_uid, owner.st_gid):
-        os.chown(made, owner.st_uid, owner.st_gid)
+        os.fchown(made, owner.st_uid, owner.st_gid)
 
 
-def _copy_attributes(source: Path, descriptor: int) -> None:
+def _give_folder(route: Route) -> None:
+    if route.folder is None:
+        return
+    flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _STAY
+    descriptor = os.open(route.name, flags, dir_fd=route.folder)
+    try:
+        give_to_owner(route, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _copy_attributes(source: int, descriptor: int) -> None:
     if not hasattr(os, "listxattr"):
         return
     try:
@@ -315,12 +381,59 @@ def _copy_attributes(source: Path, descriptor: int) -> None:
             os.setxattr(descriptor, name, os.getxattr(source, name))
 
 
-def _rename(source: Path, target: Path) -> None:
-    """Rename over ``target``. Windows refuses while another program has it open; that passes."""
+def _check_replaced(snapshot: Snapshot, temporary: str, route: Route, made: os.stat_result) -> None:
+    """What the rename took out, where that is to be seen, must be the snapshot; else it goes back in.
+
+    So a program that takes no lock and writes between the last comparison and the rename loses nothing.
+
+    Args:
+        snapshot: What it should be.
+        temporary: What it is called.
+        route: The way to its folder.
+        made: What was put in.
+    """
+    expected, out = made, _status(temporary, route)
+    if out is None or _is_snapshot(snapshot, out, temporary, route):
+        return
+    while True:
+        back = out
+        _rename(temporary, route)
+        out = _status(temporary, route)
+        if out is None or _trace(out) == _trace(expected):
+            changed = FileChangedError()
+            changed.was_in_place = True
+            raise changed
+        expected = back  # somebody wrote in between again, and that is newer
+
+
+def _status(name: str, route: Route) -> os.stat_result | None:
+    try:
+        return os.lstat(route.at(name), dir_fd=route.folder)
+    except FileNotFoundError:
+        return None
+
+
+def _is_snapshot(snapshot: Snapshot, out: os.stat_result, name: str, route: Route) -> bool:
+    if _trace(out) != _trace(snapshot.status):  # it may be anything, a link or not to be read
+        return False
+    descriptor = os.open(route.at(name), _READ | _STAY, dir_fd=route.folder)
+    try:
+        return _read_all(descriptor, MAX_SIZE_BYTES) == snapshot.data
+    finally:
+        os.close(descriptor)
+
+
+def _rename(temporary: str, route: Route) -> None:
+    """Rename over the file; on Linux what was there is called ``temporary`` then.
+
+    Windows refuses while another program has it open; that passes.
+    """
+    if _exchange(temporary, route):
+        return
     deadline = time.monotonic() + (_WINDOWS_RETRY_S if _IS_WINDOWS else 0)
     while True:
         try:
-            source.replace(target)
+            os.replace(route.at(temporary), route.name, src_dir_fd=route.folder, dst_dir_fd=route.folder)
         except PermissionError:
             if time.monotonic() >= deadline:
                 raise
@@ -329,25 +442,59 @@ def _rename(source: Path, target: Path) -> None:
             return
 
 
-def _sync_folder(folder: Path, path: Path) -> None:
+def _exchange(temporary: str, route: Route) -> bool:
+    """Let both change their names, or the one take a name that is free; whether the system can do that."""
+    rename = _renameat2()
+    if rename is None:
+        return False
+    import ctypes
+
+    names = (route.folder, os.fsencode(temporary), route.folder, os.fsencode(route.name))
+    if rename(*names, _EXCHANGE) == 0:
+        return True
+    if ctypes.get_errno() != errno.ENOENT:
+        return False
+    if rename(*names, _NO_REPLACE) == 0:
+        return True
+    if ctypes.get_errno() == errno.EEXIST:
+        raise FileChangedError
+    return False
+
+
+@functools.cache
+def _renameat2() -> Callable[..., int] | None:
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # musl has none
+    return None if function is None else cast("Callable[..., int]", function)
+
+
+def _sync_folder(route: Route) -> None:
     if _IS_WINDOWS:
         return
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        route.sync()
     except OSError as error:
         raise DurabilityUnconfirmedError(
             f"written, but the disk did not confirm it: {os.strerror(error.errno or 0)}",
             hint="check the disk, then run the same command again",
-            path=path,
+            path=route.path,
         ) from None
 
 
-def _unlink(path: Path) -> None:
-    path.unlink(missing_ok=True)
+def _forget(temporary: str, route: Route) -> None:
+    """Remove the temporary file; what fails once is done again, and what cannot be done now is left."""
+    for _ in range(2):
+        with contextlib.suppress(OSError):
+            _unlink(temporary, route)
+            return
+
+
+def _unlink(name: str, route: Route) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(route.at(name), dir_fd=route.folder)
 
 
 def _kind(mode: int) -> str:

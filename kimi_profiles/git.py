@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kimi_profiles.route import resolve
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["is_tracked"]
 
@@ -17,7 +22,7 @@ def is_tracked(path: Path) -> bool:
     Git is only started where a ``.git`` lies in a folder above. Where it does, but git cannot be asked, the
     answer is ``True``: better to ask the user once too often than to publish a token.
     """
-    real = Path(os.path.realpath(path))
+    real = resolve(path)
     if not any((folder / ".git").exists() for folder in real.parents):
         return False
     folder = next(folder for folder in real.parents if folder.is_dir())

@@ -9,7 +9,7 @@ import secrets
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from kimi_profiles.errors import LedgerInvalidError
+from kimi_profiles.errors import LedgerInvalidError, TargetBusyError
 from kimi_profiles.jsontext import Found, canonical, join_pointer, split_pointer
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def read_ledger(path: Path) -> Ledger:
 
 def write_ledger(path: Path, ledger: Ledger) -> None:
     """Replace the file ``path`` durably; mode 0600. The caller holds the lock."""
-    from kimi_profiles.files import PRIVATE, replace_file, take_snapshot
+    from kimi_profiles.files import PRIVATE, FileChangedError, replace_file, take_snapshot
 
     document = {
         "schema": SCHEMA,
@@ -289,7 +289,10 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
     data = json.dumps(document, indent=1, ensure_ascii=True).encode("ascii")
     snapshot = take_snapshot(path, limit_bytes=_MAX_SIZE_BYTES)
     if snapshot.data != data:
-        replace_file(snapshot, data, mode=PRIVATE, temporary=path.name + ".tmp")
+        try:
+            replace_file(snapshot, data, mode=PRIVATE, temporary=path.name + ".tmp")
+        except FileChangedError:
+            raise TargetBusyError("another program changes our ledger", path=path) from None
 
 
 def needed_backups(ledger: Ledger) -> set[str]:

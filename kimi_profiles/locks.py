@@ -6,12 +6,14 @@ import contextlib
 import errno
 import os
 import re
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kimi_profiles.errors import LockTimeoutError, NotPermittedError, WriteFailedError
 from kimi_profiles.files import give_to_owner
+from kimi_profiles.route import Route, follow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,12 +35,22 @@ def hold_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
     Raises:
         LockTimeoutError: Another process held it all that time; it is named where the system tells.
         NotPermittedError: The file system has no locks, or the file cannot be opened.
+        WriteFailedError: The disk is full.
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(path, timeout=timeout_s, mode=0o600, poll_interval=_POLL_S, fallback_to_soft=False)
     try:
-        lock.acquire()
+        with follow(path) as route:
+            route.check(None)
+            _make_lock(route)
+            lock = FileLock(
+                _held_name(route),
+                timeout=timeout_s,
+                mode=0o600,
+                poll_interval=_POLL_S,
+                fallback_to_soft=False,
+            )
+            lock.acquire()
     except Timeout:
         holder = _holder(path)
         raise LockTimeoutError(
@@ -46,17 +58,20 @@ def hold_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
             hint="wait for it, or give --lock-timeout a larger number",
             path=path,
         ) from None
+    except NotPermittedError:
+        raise
     except OSError as error:
+        reason = f"cannot lock this: {os.strerror(error.errno or 0)}"
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise WriteFailedError(reason, path=path) from None
         raise NotPermittedError(
-            f"cannot lock this: {os.strerror(error.errno or 0)}",
-            hint="the state folder must be on a local file system that you may write to",
-            path=path,
+            reason, hint="the state folder must be on a local file system that you may write to", path=path
         ) from None
-    give_to_owner(path.parent, path)
     try:
         yield
     finally:
-        lock.release()
+        with contextlib.suppress(OSError):  # what could not be unlocked is when it is closed
+            lock.release()
 
 
 @contextlib.contextmanager
@@ -77,21 +92,25 @@ def hold_folder_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
     """
     folder = _folder_of(path)
     deadline = time.monotonic() + timeout_s
-    while (made_at := _make(folder)) is None:
-        if time.monotonic() >= deadline:
-            raise LockTimeoutError(
-                f"Claude Code holds its lock for more than {timeout_s:g} s",
-                hint="let it finish, or close it, then run this again",
-                path=folder,
-            )
-        time.sleep(_POLL_S)
+    made_at: list[int] = []  # filled as soon as it is made, whatever is raised then
     try:
+        while not _make(folder, made_at):
+            if time.monotonic() >= deadline:
+                raise LockTimeoutError(
+                    f"Claude Code holds its lock for more than {timeout_s:g} s",
+                    hint="let it finish, or close it, then run this again",
+                    path=folder,
+                )
+            time.sleep(_POLL_S)
         yield
     finally:
-        with contextlib.suppress(OSError):
-            # If we were stopped for so long that another program took it over, it is theirs to remove.
-            if folder.lstat().st_mtime_ns == made_at:
-                folder.rmdir()
+        try:
+            _remove_own(folder, made_at)
+        except BaseException as error:  # a signal came before it was removed, or the disk failed once
+            with contextlib.suppress(OSError, NotPermittedError):
+                _remove_own(folder, made_at)
+            if not isinstance(error, OSError | NotPermittedError):
+                raise
 
 
 def sweep_folder_lock(path: Path) -> None:
@@ -99,29 +118,78 @@ def sweep_folder_lock(path: Path) -> None:
     _remove_stale(_folder_of(path))
 
 
+def _make_lock(route: Route) -> None:
+    """Make the lock file, if there is none, and let its folder's owner have it."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    with contextlib.suppress(OSError):  # whatever is wrong, locking it will say so
+        descriptor = os.open(route.name, flags, 0o600, dir_fd=route.folder)
+        try:
+            give_to_owner(route, descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _held_name(route: Route) -> str:
+    """The path of the lock, through the folder that we hold where the system can say that."""
+    held = f"/proc/self/fd/{route.folder}"
+    return f"{held}/{route.name}" if route.folder is not None and os.path.isdir(held) else str(route.real)  # noqa: PTH112
+
+
 def _folder_of(path: Path) -> Path:
     return path.with_name(path.name + ".lock")
 
 
 def _remove_stale(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        if time.time() - folder.lstat().st_mtime > _STALE_S:
-            folder.rmdir()
+    with contextlib.suppress(OSError, NotPermittedError), follow(folder.parent / "_") as route:
+        name = route.at(folder.name)
+        if time.time() - os.lstat(name, dir_fd=route.folder).st_mtime > _STALE_S:
+            os.rmdir(name, dir_fd=route.folder)
 
 
-def _make(folder: Path) -> int | None:
-    """When the lock was made, in ns; ``None`` if somebody else has it. A stale one is cleared away."""
+def _make(folder: Path, made_at: list[int]) -> bool:
+    """Make the lock and note when, in ns; ``False`` if somebody else has it. A stale one is cleared away."""
     try:
-        folder.mkdir()
-        return folder.lstat().st_mtime_ns
+        with follow(folder.parent / "_") as route, _signals_wait():
+            route.check(None)
+            name = route.at(folder.name)
+            os.mkdir(name, dir_fd=route.folder)
+            try:
+                made_at.append(os.lstat(name, dir_fd=route.folder).st_mtime_ns)
+            except OSError:
+                os.rmdir(name, dir_fd=route.folder)
+                raise
     except FileExistsError:
         _remove_stale(folder)
-        return None
+        return False
+    except NotPermittedError:
+        raise
     except OSError as error:
         is_denied = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
         raise (NotPermittedError if is_denied else WriteFailedError)(
             f"cannot take Claude Code's lock: {os.strerror(error.errno or 0)}", path=folder
         ) from None
+    return True
+
+
+def _remove_own(folder: Path, made_at: list[int]) -> None:
+    with follow(folder.parent / "_") as route:
+        # If we were stopped for so long that another program took it over, it is theirs to remove.
+        name = route.at(folder.name)
+        if made_at and os.lstat(name, dir_fd=route.folder).st_mtime_ns == made_at[0]:
+            os.rmdir(name, dir_fd=route.folder)
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """SIGINT and SIGTERM, whose handlers may raise anywhere, come when the block is done."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
 
 
 def _holder(path: Path) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from kimi_profiles.errors import UsageError
+from kimi_profiles.route import real_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +102,9 @@ def find_places(
     claude = home / ".claude" if override is None else absolute(Path(override))
     legacy = claude / ".config.json"
     state_file = (
-        legacy if legacy.is_file() else (absolute(Path(override)) if override else home) / ".claude.json"
+        legacy
+        if os.path.isfile(legacy)  # noqa: PTH113 - where it may not be looked at, it is not
+        else (absolute(Path(override)) if override else home) / ".claude.json"
     )
     if state == config:
         state /= "state"
@@ -124,11 +127,11 @@ def find_scope(
     Raises:
         UsageError: No scope of this name.
     """
-    root = Path(os.path.realpath(project or Path()))  # by whatever name it was reached
+    root = real_folder(project or Path())  # by whatever name it was reached
     user, shared = places.claude / "settings.json", root / ".claude" / "settings.json"
     if settings is not None:
         named = absolute(settings)
-        return Scope("path", Path(os.path.realpath(named.parent)) / named.name, None, (user,))
+        return Scope("path", real_folder(named.parent) / named.name, None, (user,))
     if name == "user":
         return Scope("user", user, places.claude_json, ())
     if name == "project":

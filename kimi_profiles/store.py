@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,9 @@ __all__ = ["ProfileStore"]
 
 MAX_SIZE_BYTES = 1 << 20
 _MAX_DOTTED_PARTS = 32
+_MAX_MARKS = 100_000
+_MAX_DIGITS = 10_000
+_MAX_PROFILES = 5_000
 
 # One token is a whole string, comment or word, closed or not: the scan never goes back, so it is linear.
 _KEY_PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\[^\n])*+"|'[^'\n]*+')"""
@@ -37,6 +41,7 @@ _TOKEN = re.compile(
     r"""|(?P<word>[^\s"'\[\]{}=,.\#]++|.)""",
     re.DOTALL,
 )
+_MANY_DIGITS = re.compile(f"[0-9_]{{{_MAX_DIGITS}}}")
 _POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 
 
@@ -61,6 +66,8 @@ class ProfileStore(Mapping[str, "Profile"]):
                 raise self._placed(_at((key,), f"unknown key {key!a:.80}", hint))
         self._tables = self._table(document, "profiles")
         self._defaults = self._table(document, "defaults")
+        if len(self._tables) > _MAX_PROFILES:  # to resolve one takes a quarter of a millisecond
+            raise self._placed(_at(("profiles",), f"more than {_MAX_PROFILES:,} profiles"))
 
     @classmethod
     def open(cls, path: Path | None = None, *, home: Path | None = None) -> ProfileStore:
@@ -158,6 +165,7 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
             if token.lastgroup == "deep":
                 message = f"a key of more than {_MAX_DOTTED_PARTS} dotted parts"
                 raise _unreadable(message, path, _place(text, token.start()))
+    _check_amounts(text, path)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -169,6 +177,20 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
         raise _unreadable(message, path, _place(text, longest.start())) from None
     except RecursionError:
         raise _unreadable("the values are nested too deeply", path, _deepest(text)) from None
+
+
+def _check_amounts(text: str, path: Path) -> None:
+    """Refuse what costs tomllib seconds and hundreds of megabytes."""
+    if _MANY_DIGITS.search(text):  # its pattern for a number takes 130 bytes a digit
+        for token in _TOKEN.finditer(text):
+            if token.lastgroup == "word" and len(token[0]) > _MAX_DIGITS:
+                raise _unreadable(f"a number of {len(token[0])} digits", path, _place(text, token.start()))
+    if sum(map(text.count, ".,=")) > _MAX_MARKS:  # 8,000 keys of 30 parts took 3.4 s and 268 MB
+        marks = (token for token in _TOKEN.finditer(text) if token[0] in {".", ",", "="})
+        beyond = next(itertools.islice(marks, _MAX_MARKS, None), None)
+        if beyond is not None:
+            message = f"more than {_MAX_MARKS:,} parts of keys, and values"
+            raise _unreadable(message, path, _place(text, beyond.start()))
 
 
 def _unreadable(

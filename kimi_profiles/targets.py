@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from kimi_profiles.files import PRIVATE, Snapshot, take_snapshot
 from kimi_profiles.git import is_tracked
 from kimi_profiles.ledger import ABSENT, Application, Ledger, Record, read_ledger
 from kimi_profiles.plan import TextPlan, plan_text
+from kimi_profiles.route import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -140,12 +140,19 @@ def plan_target(target: TargetIntent, intent: Intent, ledger: Ledger, backups: P
 def _check_sole_name(snapshot: Snapshot, ledger: Ledger) -> None:
     """One file under two names would have two records, and neither would be true."""
     for name in ledger.records:
-        if name != str(snapshot.path) and os.path.realpath(name) == str(snapshot.real):
+        if name != str(snapshot.path) and _leads_to(Path(name), snapshot.real):
             raise NotPermittedError(
                 f"a profile is applied to the same file under the name {name}",
                 hint="take that out first, or use that name",
                 path=snapshot.path,
             )
+
+
+def _leads_to(path: Path, real: Path) -> bool:
+    try:
+        return resolve(path) == real
+    except NotPermittedError:  # nowhere, or in a circle
+        return False
 
 
 def _check_private(target: TargetIntent) -> None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +36,7 @@ from kimi_profiles.files import (
     missing_folders,
     remove_file,
     remove_leftover,
+    remove_temporary,
     replace_file,
     set_mode,
     take_snapshot,
@@ -123,7 +123,7 @@ class _Run:
         self.unconfirmed: DurabilityUnconfirmedError | None = None
 
     def carry_out(self) -> Outcome:
-        for path in map(Path, self.ledger.pending):
+        for path in {*map(Path, self.ledger.pending), *(target.path for target in self.targets)}:
             self._sweep(path)
         for target in self.targets:
             if target.has_client_lock and str(target.path) in self.ledger.pending:
@@ -137,7 +137,7 @@ class _Run:
             self._write_ahead()
             done = [self._write(plan) if plan.is_changed else plan for plan in plans]
             self._settle(done)
-        except ProfilesError:
+        except BaseException:  # a signal too
             self._roll_back(plans)
             raise
         self._prune()
@@ -207,22 +207,24 @@ class _Run:
             with _must_be_durable():
                 make_folder(plan.snapshot.real.parent)
         done: TargetPlan | None = None
+        is_seen = False
         for _ in range(_ATTEMPTS):
             with self._client_lock(plan.intent):
                 if not take_snapshot(plan.path).is_same_file(plan.snapshot):
                     # What we have not written yet is theirs, even if it is just what we would write.
-                    known = self.ledger.with_records({} if done is None else self.ahead)
+                    known = self.ledger.with_records(self.ahead if is_seen else {})
                     plan = self._prepare(self._plan(plan.intent, known))
                     self._write_ahead()
                 if not plan.is_changed:
                     return done or plan
                 try:
                     self._replace(plan)
-                except FileChangedError:
+                except FileChangedError as error:
+                    is_seen = is_seen or error.was_in_place
                     continue
                 except DurabilityUnconfirmedError as error:
                     self.unconfirmed = error
-            done = plan
+            done, is_seen = plan, True
             if self._says_what_was_meant(plan):
                 return plan
         raise TargetBusyError(
@@ -238,7 +240,7 @@ class _Run:
         elif plan.text.is_changed:
             replace_file(plan.snapshot, data, mode=plan.mode, temporary=self._temporary(plan.path))
         else:
-            set_mode(plan.snapshot.real, plan.mode)
+            set_mode(plan.snapshot, plan.mode)
 
     def _says_what_was_meant(self, plan: TargetPlan) -> bool:
         after = take_snapshot(plan.path)
@@ -274,7 +276,7 @@ class _Run:
                 if old.data is None or old.mode is None:
                     remove_file(now)
                 elif now.data == old.data:
-                    set_mode(now.real, old.mode)
+                    set_mode(now, old.mode)
                 else:
                     make_folder(now.real.parent)
                     replace_file(now, old.data, mode=old.mode, temporary=self._temporary(plan.path))
@@ -285,6 +287,7 @@ class _Run:
     def _settle(self, plans: Sequence[TargetPlan]) -> None:
         """All files are written: what is on record becomes final."""
         for plan in plans:
+            self._sweep(plan.path)
             if plan.mode is None:
                 _remove_folders(plan.earlier.folders)
         ledger = self.ledger.with_records(self.final)
@@ -311,7 +314,7 @@ class _Run:
     def _sweep(self, path: Path) -> None:
         """Remove what a run of ours that was killed left beside ``path``."""
         with contextlib.suppress(ProfilesError):
-            remove_leftover(Path(os.path.realpath(path)).with_name(self._temporary(path)))
+            remove_temporary(path, self._temporary(path))
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ PACKAGE = Path(kimi_profiles.__file__).parent
 
 FLOORS = (
     {"_version", "errors"},
-    {"jsontext", "secrets", "paths", "screen"},
-    {"change", "profile", "catalogue", "files", "git"},
+    {"jsontext", "secrets", "route", "screen"},
+    {"change", "profile", "catalogue", "paths", "files", "git"},
     {"locks", "credentials", "endpoint", "ledger", "backups"},
     {"declaration", "claude", "plan", "difference"},
     {"inheritance", "merge", "targets"},

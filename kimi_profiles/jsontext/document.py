@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from kimi_profiles.jsontext.address import Address, join_pointer, split_pointer
 from kimi_profiles.jsontext.layout import Item, Style, layout_container, root_style
-from kimi_profiles.jsontext.scan import BOM, SPACE, Container, line_and_column, scan_container, scan_root
+from kimi_profiles.jsontext.scan import (
+    BOM,
+    MAX_MEMBERS,
+    SPACE,
+    Container,
+    line_and_column,
+    scan_container,
+    scan_root,
+    too_many_members,
+)
 from kimi_profiles.jsontext.splices import Splice, splice
 from kimi_profiles.jsontext.values import canonical
 from kimi_profiles.jsontext.wanted import (
@@ -67,6 +76,7 @@ class Document:
     def __init__(self, text: str) -> None:
         self.text = text
         self._start, root = scan_root(text)
+        self._end = len(text.rstrip(SPACE))
         self._containers: dict[int, Container | None] = {self._start: root}
 
     def read(self, addresses: Iterable[Address]) -> dict[Address, State]:
@@ -150,7 +160,7 @@ class Document:
 
     def _state(self, address: Address) -> State:
         keys = split_pointer(address.pointer)
-        start, end, after = self._start, len(self.text.rstrip(SPACE)), None
+        start, end, after = self._start, self._end, None
         if start == len(self.text):
             return None
         for depth, key in enumerate(keys):
@@ -201,6 +211,9 @@ class Document:
         else:
             names = [member.key for member in container.members]
             changes = self._change_members(container, node, style, pointer)
+        # What could not be read again could not be taken out again.
+        if len(names) - len(changes.removed) + len(changes.inserted) > MAX_MEMBERS:
+            raise too_many_members(self.text, container.start)
         own = layout_container(container, names, changes.removed, changes.inserted, style)
         is_empty = len(changes.removed) == len(container.members) and not changes.inserted
         return [*changes.below, *own], is_empty

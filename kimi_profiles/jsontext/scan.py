@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BOM",
     "MAX_DEPTH",
+    "MAX_MEMBERS",
     "SPACE",
     "Container",
     "JsonTextError",
@@ -27,6 +28,7 @@ __all__ = [
     "refuse_constant",
     "scan_container",
     "scan_root",
+    "too_many_members",
 ]
 
 BOM = "\ufeff"
@@ -36,10 +38,14 @@ SPACE = " \t\n\r"
 MAX_DEPTH = 64
 """Python versions give up at different depths, the oldest before 1,000; this limit is the same for all."""
 
+MAX_MEMBERS = 50_000
+"""Of one container that is walked: each costs half a kilobyte, and a few microseconds at every look."""
+
 _NO_KEY = "expected a key in double quotes"
 _NO_COLON = "expected ':' behind the key"
 _NO_COMMA = "expected ',' or the closing bracket"
 _TRAILING_COMMA = "a comma behind the last member is not JSON"
+_TOO_MANY = f"an object or a list of more than {MAX_MEMBERS:,} members"
 _TOO_DEEP = f"lists and objects are nested more than {MAX_DEPTH} deep"
 
 # The scanner's messages, by how they begin; its wording and some of its places differ between versions.
@@ -65,7 +71,8 @@ _FOREIGN = {
 _space = re.compile(r"[ \t\n\r]*").match
 _comma = re.compile(r"[ \t\n\r]*,[ \t\n\r]*").match
 _plain_head = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*').match
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[][{}]|-?Infinity|NaN', re.DOTALL)
+# Possessive: a string of millions of escapes would else cost a stack of millions of places to go back to.
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[][{}]|-?Infinity|NaN', re.DOTALL)
 
 
 class JsonTextError(TargetInvalidError):
@@ -115,7 +122,7 @@ def _depth(members: Iterable[tuple[object, object]]) -> int:
         if value.__class__ is int:
             depth = value
         elif value.__class__ is list:
-            depth = _depth(enumerate(value))
+            depth = _depth(enumerate(value)) if value else 1
         else:
             continue
         deepest = max(deepest, depth)
@@ -164,6 +171,8 @@ def scan_container(text: str, start: int) -> Container | None:
     if text[here : here + 1] == closing:
         return Container(opening, start, here + 1, ())
     while True:
+        if len(members) == MAX_MEMBERS:
+            raise too_many_members(text, here)
         member = scan(text, here)
         members.append(member)
         comma = _comma(text, member.value_end)
@@ -262,6 +271,11 @@ def _unexpected(text: str, position: int, reason: str) -> JsonTextError:
         if text.startswith(sign, here):
             return _error(text, here, words)
     return _error(text, here, reason)
+
+
+def too_many_members(text: str, position: int) -> JsonTextError:
+    """For a container that has, or would get, more than :data:`MAX_MEMBERS`."""
+    return _error(text, position, _TOO_MANY)
 
 
 def line_and_column(text: str, position: int) -> tuple[int, int]:

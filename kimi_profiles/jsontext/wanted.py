@@ -37,8 +37,8 @@ class Found:
             is the first. Of duplicates, only the first takes a place.
     """
 
-    raw: str
-    after: str | None = None
+    raw: str = field(repr=False)
+    after: str | None = field(default=None, repr=False)
 
 
 Wanted: TypeAlias = "Found | str | None"

@@ -269,8 +269,8 @@ def test_half_a_copy_of_a_killed_run_is_neither_listed_nor_left(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", kill)
-        patch.setattr("kimi_profiles.files._unlink", lambda _: None)  # nothing is cleared away either
+        patch.setattr("kimi_profiles.files._rename", kill)
+        patch.setattr("kimi_profiles.files._unlink", lambda *_: None)  # nothing is cleared away either
         with pytest.raises(Killed):
             save_backup(folder, target, b"x", mode=0o644)
     assert len(list(folder.glob("*/*"))) == 1

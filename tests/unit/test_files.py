@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import stat
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,17 +98,20 @@ def test_a_reader_that_opened_the_old_file_keeps_it(file: Path) -> None:
 
 
 def test_the_temporary_file_lies_beside_the_real_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[Path, Path]] = []
+    seen: list[list[str]] = []
     rename = files._rename
-    monkeypatch.setattr(
-        files, "_rename", lambda source, target: (seen.append((source, target)), rename(source, target))
-    )
+
+    def look(temporary: str, route: Any) -> None:
+        seen.append(sorted(path.name for path in file.parent.iterdir()))
+        rename(temporary, route)
+
+    monkeypatch.setattr(files, "_rename", look)
     link = file.parent.parent / "link"
     link.symlink_to(file)
 
     replace(link, b"new")
 
-    assert seen == [(file.with_name(SPARE), file)]
+    assert seen == [sorted([SPARE, file.name])]
 
 
 # id → path of the link below the test's folder, what it points to
@@ -426,6 +430,7 @@ def test_a_failure_leaves_the_old_bytes_and_no_temporary_file(
         fired.append(args)
         raise OSError(number, os.strerror(number))
 
+    monkeypatch.setattr(files, "_exchange", lambda *_: False)
     monkeypatch.setattr(os, call, fail)
     with pytest.raises(kind) as caught:
         replace_file(snapshot, b"new", mode=0o644, temporary=SPARE)
@@ -476,7 +481,7 @@ def test_a_folder_that_cannot_be_synced_is_told_apart(file: Path, monkeypatch: p
 
 def test_file_and_folder_are_synced_in_their_order(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[str] = []
-    fsync, rename = os.fsync, os.replace
+    fsync, rename = os.fsync, files._rename
 
     def record_fsync(descriptor: int) -> None:
         is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
@@ -488,8 +493,7 @@ def test_file_and_folder_are_synced_in_their_order(file: Path, monkeypatch: pyte
         rename(*args)
 
     monkeypatch.setattr(os, "fsync", record_fsync)
-    monkeypatch.setattr(os, "replace", record_rename)
-    monkeypatch.setattr(os, "rename", record_rename)
+    monkeypatch.setattr(files, "_rename", record_rename)
     replace(file, b"12345")
 
     assert events == ["fsync 5 bytes", "rename", "fsync folder"]
@@ -501,7 +505,7 @@ def test_create_file_never_writes_over_a_file(file: Path) -> None:
 
 
 def test_create_file_makes_it_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    monkeypatch.setattr(files, "_rename", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
 
     with pytest.raises(WriteFailedError):
         create_file(tmp_path / "file", b"new")
@@ -520,9 +524,126 @@ def test_a_leftover_that_is_not_there_is_no_error(tmp_path: Path) -> None:
 
 
 def test_set_mode_changes_the_mode(file: Path) -> None:
-    set_mode(file, 0o600)
+    set_mode(take_snapshot(file), 0o600)
 
     assert mode_of(file) == 0o600
+
+
+def test_set_mode_changes_no_other_file(file: Path) -> None:
+    snapshot = take_snapshot(file)
+    file.rename(file.with_name("moved"))
+    file.write_bytes(b"another")
+    file.chmod(0o644)
+
+    with pytest.raises(FileChangedError):
+        set_mode(snapshot, 0o600)
+    assert mode_of(file) == 0o644
+
+
+# id → what a program that takes no lock does just before we rename, as (path, spare) → what it wrote
+WRITERS: dict[str, Callable[[Path], bytes]] = {
+    "by rename": lambda path: written_by_rename(path, b"theirs"),
+    "in place": lambda path: written_in_place(path, b"theirs"),
+    "in place, of the same length": lambda path: written_in_place(path, b"odl"),
+}
+
+
+def written_by_rename(path: Path, data: bytes) -> bytes:
+    spare = path.with_name("theirs")
+    spare.write_bytes(data)
+    spare.replace(path)
+    return data
+
+
+def written_in_place(path: Path, data: bytes) -> bytes:
+    path.write_bytes(data)
+    return data
+
+
+def just_before_the_rename(monkeypatch: pytest.MonkeyPatch, *works: Callable[[], object]) -> list[str]:
+    """Do one of ``works`` at each exchange, as somebody would in the last moment; what came of it."""
+    real, rest, done = files._exchange, list(works), []
+
+    def exchange(temporary: str, route: Any) -> bool:
+        if rest:
+            rest.pop(0)()
+            done.append(temporary)
+        return real(temporary, route)
+
+    monkeypatch.setattr(files, "_exchange", exchange)
+    return done
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges two names")
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_what_is_written_in_the_last_moment_is_not_lost(
+    write: Callable[[Path], bytes], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = just_before_the_rename(monkeypatch, lambda: write(file))
+
+    with pytest.raises(FileChangedError):
+        replace(file, b"ours")
+
+    assert done
+    assert file.read_bytes() in {b"theirs", b"odl"}
+    assert SPARE not in [path.name for path in file.parent.iterdir()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges two names")
+def test_of_two_writes_in_the_last_moments_the_later_one_stays(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = just_before_the_rename(
+        monkeypatch,
+        lambda: written_by_rename(file, b"theirs"),
+        lambda: written_by_rename(file, b"later"),
+        lambda: written_by_rename(file, b"latest"),
+    )
+
+    with pytest.raises(FileChangedError):
+        replace(file, b"ours")
+
+    assert len(done) == 3
+    assert file.read_bytes() == b"latest"
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges two names")
+def test_a_file_that_appears_in_the_last_moment_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    done = just_before_the_rename(monkeypatch, lambda: file.write_bytes(b"theirs"))
+
+    with pytest.raises(FileChangedError):
+        replace(file, b"ours")
+
+    assert done
+    assert file.read_bytes() == b"theirs"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges two names")
+def test_a_file_that_disappears_in_the_last_moment_is_written(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = just_before_the_rename(monkeypatch, file.unlink)
+
+    replace(file, b"ours")
+
+    assert done
+    assert file.read_bytes() == b"ours"
+
+
+def test_where_names_cannot_be_exchanged_the_file_is_replaced_all_the_same(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_renameat2", lambda: None)
+
+    replace(file, b"ours")
+    assert create_file(file.with_name("new"), b"new")
+
+    assert (file.read_bytes(), file.with_name("new").read_bytes()) == (b"ours", b"new")
 
 
 def as_nobody(work: Callable[[], None]) -> str:

@@ -501,8 +501,9 @@ def test_who_overwrites_us_right_after_is_noticed_and_it_is_done_again(
     old = here.settings.read_bytes() if is_filled else b"{}"
     rename, done = files._rename, []
 
-    def overwritten(source: Path, target: Path) -> None:
-        rename(source, target)
+    def overwritten(temporary: str, route: Any) -> None:
+        rename(temporary, route)
+        target = route.real
         if target == here.settings and not done:
             done.append(target)
             target.write_bytes(old)
@@ -522,11 +523,11 @@ def test_who_overwrites_us_right_after_is_noticed_and_it_is_done_again(
 def test_who_adds_something_right_after_is_left_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     rename, renames = files._rename, []
 
-    def add(source: Path, target: Path) -> None:
-        rename(source, target)
-        if target == place.settings:
-            renames.append(target)
-            foreign_edit(target, theirs=1)
+    def add(temporary: str, route: Any) -> None:
+        rename(temporary, route)
+        if route.real == place.settings:
+            renames.append(temporary)
+            foreign_edit(place.settings, theirs=1)
 
     monkeypatch.setattr(files, "_rename", add)
     place.apply()
@@ -562,10 +563,10 @@ def test_a_file_that_keeps_changing_is_given_up_and_the_other_is_put_back(
     original = {path: path.read_bytes(), other: other.read_bytes()}
     rename, count = files._rename, 0
 
-    def busy(source: Path, target: Path) -> None:
+    def busy(temporary: str, route: Any) -> None:
         nonlocal count
-        rename(source, target)
-        if target == path and moment == "after":
+        rename(temporary, route)
+        if route.real == path and moment == "after":
             count += 1
             path.write_bytes(original[path])
             foreign_edit(path, theirs=count)
@@ -796,6 +797,7 @@ class Faults:
         with pytest.MonkeyPatch.context() as patch:
             for name in WRITES:
                 patch.setattr(os, name, self._wrapped(name, getattr(os, name)))
+            patch.setattr(files, "_exchange", self._wrapped("exchange", files._exchange))
             yield self
 
     def _wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
@@ -951,13 +953,14 @@ def test_a_call_that_fails_once_undoes_the_run(
         if faults.fired != ["rmdir"]:  # a folder that cannot be removed stays
             assert place.targets() == (new if done else old), where
         lock = [str(place.claude_json) + ".lock"]  # is left only where it could not be removed
-        assert place.leftovers() == [] or (place.leftovers(), faults.fired) == (lock, ["rmdir"]), where
+        if faults.fired != ["unlink"]:  # what cannot be removed is left to the next run
+            assert place.leftovers() == [] or (place.leftovers(), faults.fired) == (lock, ["rmdir"]), where
         if done:
             place.age_client_lock()
             before = tree(place.home)
             assert not place.claude.status().is_interrupted, where
             assert run(place).changed is False, where
-            assert tree(place.home) == before, where
+            assert tree(place.home) == before or faults.fired == ["unlink"], where
         place.age_client_lock()
         run(place)
         place.unapply()
@@ -1078,8 +1081,9 @@ def test_the_ledger_is_written_before_the_files_and_again_after(
     events: list[str] = []
     rename = files._rename
 
-    def record(source: Path, target: Path) -> None:
-        rename(source, target)
+    def record(temporary: str, route: Any) -> None:
+        rename(temporary, route)
+        target = route.real
         known = "backup" if place.state / "backups" in target.parents else target.name
         events.append(
             known if known != "ledger.json" else f"ledger, {len(read_ledger(target).pending)} pending"
@@ -1120,6 +1124,7 @@ def test_a_pending_file_that_cannot_be_reached_is_in_nobodys_way(place: Place, t
     scope = ClaudeCode.at(other, home=place.home)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transaction._Run, "_settle", lambda *_: (_ for _ in ()).throw(Killed))
+        patch.setattr(transaction._Run, "_roll_back", lambda *_: None)
         with pytest.raises(Killed):
             scope.apply(A, token=TOKEN)
     other.unlink()

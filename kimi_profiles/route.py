@@ -1,0 +1,216 @@
+"""From a path to its file, one folder at a time, so that nobody can lead us elsewhere on the way.
+
+Promised on Linux and macOS: what is done with a :class:`Route` happens in the very folder that was checked,
+whatever becomes of its name meanwhile. A link that belongs to somebody else than us or root only leads to
+what belongs to that somebody: it can lend us nothing that is not theirs. Windows has neither owners nor
+descriptors of folders in this sense; there a route is just the resolved path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kimi_profiles.errors import NotPermittedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Route", "follow", "real_folder", "resolve"]
+
+_IS_WINDOWS = os.name == "nt"
+_MAX_LINKS = 40
+_STAY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | _STAY
+_SYNCED_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _STAY
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a path leads.
+
+    Attributes:
+        path: The path.
+        real: The file itself, links resolved; also where it does not exist yet.
+        folder: Descriptor of the deepest folder on the way that exists; ``None`` on Windows.
+        missing: Names of the folders that do not.
+        lenders: Who else than us and root owns a link on the way.
+    """
+
+    path: Path
+    real: Path
+    folder: int | None
+    missing: tuple[str, ...]
+    lenders: frozenset[int]
+
+    def at(self, name: str) -> str:
+        """What to call ``name`` in the folder, for a call that also takes ``dir_fd=folder``."""
+        return str(self.real.with_name(name)) if self.folder is None else name
+
+    @property
+    def name(self) -> str:
+        """What to call the file."""
+        return self.at(self.real.name or ".")
+
+    def check(self, file: os.stat_result | None) -> None:
+        """Whether what was found may be used; ``None`` where there is no file.
+
+        Raises:
+            NotPermittedError: Somebody else put it, or a link to it, where we found it.
+        """
+        if self.folder is None:
+            return
+        folder = os.fstat(self.folder)
+        found = folder if file is None else file
+        if self.lenders - {found.st_uid}:
+            raise NotPermittedError(
+                "a link on the way belongs to another user, and what it leads to does not",
+                hint="name the file itself, if it is the one you mean",
+                path=self.path,
+            )
+        if file is not None and folder.st_mode & stat.S_IWOTH and file.st_uid not in _trusted():
+            raise NotPermittedError(
+                "this file belongs to another user, in a folder where anybody may put one",
+                hint="check who made it; then move it, or take it over with chown",
+                path=self.path,
+            )
+
+    def sync(self) -> None:
+        """Sync the folder."""
+        descriptor = os.open(".", _SYNCED_FOLDER, dir_fd=self.folder)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def follow(path: Path) -> Iterator[Route]:
+    """The route to ``path``; its folder is held open while the block runs.
+
+    Raises:
+        NotPermittedError: A link leads nowhere or in a circle.
+        OSError: A folder cannot be entered.
+    """
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - links keep their names
+    if _IS_WINDOWS:
+        yield Route(path, _resolve(path), None, (), frozenset())
+        return
+    walk = _Walk(path)
+    try:
+        yield walk.go()
+    finally:
+        walk.close()
+
+
+def resolve(path: Path) -> Path:
+    """``path`` with all links resolved; what is missing at its end stays as it is.
+
+    Raises:
+        NotPermittedError: As :meth:`Route.check` and :func:`follow`.
+    """
+    try:
+        with follow(path) as route:
+            return route.real
+    except OSError:
+        return Path(os.path.abspath(path))  # noqa: PTH100 - whoever opens it will say what is wrong
+
+
+def real_folder(path: Path) -> Path:
+    """The same for a folder, which must not be lent to us."""
+    try:
+        with follow(path / "_") as route:
+            route.check(None)
+            return route.real.parent
+    except OSError:
+        return Path(os.path.abspath(path))  # noqa: PTH100 - whoever opens it will say what is wrong
+
+
+def _trusted() -> set[int]:
+    return {0, os.geteuid()}
+
+
+class _Walk:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.here = Path(path.anchor)
+        self.folder = os.open(self.here, _FOLDER)
+        self.rest = list(reversed(path.parts[1:]))
+        self.lenders: set[int] = set()
+        self.links = 0
+        self.link: Path | None = None  # the outermost that we are in
+        self.behind = 0  # how many of the rest lie behind it
+
+    def close(self) -> None:
+        os.close(self.folder)
+
+    def go(self) -> Route:
+        while self.rest:
+            part = self.rest.pop()
+            if len(self.rest) < self.behind:
+                self.link, self.behind = None, 0
+            if part == "..":
+                self._enter(part)
+                self.here = self.here.parent
+                continue
+            try:
+                status = os.lstat(part, dir_fd=self.folder)
+            except FileNotFoundError:
+                return self._end(part)
+            if stat.S_ISLNK(status.st_mode):
+                self._follow(part, status)
+            elif self.rest:
+                self._enter(part)
+                self.here /= part
+            else:
+                return self._route(self.here / part)
+        return self._route(self.here)
+
+    def _enter(self, part: str) -> None:
+        folder = os.open(part, _FOLDER, dir_fd=self.folder)
+        os.close(self.folder)
+        self.folder = folder
+
+    def _follow(self, part: str, status: os.stat_result) -> None:
+        self.links += 1
+        if self.links > _MAX_LINKS:
+            raise NotPermittedError("the link leads in a circle", path=self.path)
+        try:
+            target = os.readlink(part, dir_fd=self.folder)
+            again = os.lstat(part, dir_fd=self.folder)
+        except OSError:
+            again = None
+        if again is None or (again.st_ino, again.st_ctime_ns) != (status.st_ino, status.st_ctime_ns):
+            raise NotPermittedError("the link changes while it is followed", path=self.path)
+        if status.st_uid not in _trusted():
+            self.lenders.add(status.st_uid)
+        if self.link is None:
+            self.link, self.behind = self.here / part, len(self.rest)
+        if target.startswith("/"):
+            self._enter("/")
+            self.here = Path("/")
+        self.rest += reversed([step for step in target.split("/") if step not in {"", "."}])
+
+    def _end(self, part: str) -> Route:
+        if self.link is not None:
+            raise NotPermittedError(
+                f"the link {self.link} leads nowhere",
+                hint="create what it points to, or remove the link",
+                path=self.path,
+            )
+        parts = (part, *reversed(self.rest))
+        return self._route(self.here.joinpath(*parts), parts[:-1])
+
+    def _route(self, real: Path, missing: tuple[str, ...] = ()) -> Route:
+        return Route(self.path, real, self.folder, missing, frozenset(self.lenders))
+
+
+def _resolve(path: Path) -> Path:
+    try:
+        return Path(os.path.realpath(path, strict=True))
+    except FileNotFoundError:
+        return Path(os.path.realpath(path.parent)) / path.name
