@@ -8,6 +8,7 @@ The path of a copy below the folder of all backups is its *key*.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kimi_profiles.errors import NotFoundError, NotPermittedError
+from kimi_profiles.errors import NotFoundError, NotPermittedError, WriteFailedError
 from kimi_profiles.files import SPARE, create_file, make_folder, read_file, remove_leftover
 
 if TYPE_CHECKING:
@@ -174,7 +175,10 @@ def _copies(own: Path) -> list[str]:
     try:
         names = [path.name for path in own.iterdir()]
     except OSError as error:
-        raise NotPermittedError(f"cannot read this: {os.strerror(error.errno or 0)}", path=own) from None
+        is_denied = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+        raise (NotPermittedError if is_denied else WriteFailedError)(
+            f"cannot read this: {os.strerror(error.errno or 0)}", path=own
+        ) from None
     return sorted(name for name in names if _COPY.fullmatch(name))
 
 

@@ -111,6 +111,6 @@ def _path(option: str, value: str | None) -> Path | None:
 
 def _folder(option: str, value: str | None) -> Path | None:
     path = _path(option, value)
-    if path is not None and not path.is_dir():
+    if path is not None and not os.path.isdir(path):  # noqa: PTH112 - a name that is too long is none
         raise NotFoundError(f"{option}: there is no such folder", path=path)
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import importlib
 import io
 import json
@@ -14,7 +15,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from kimi_profiles._version import __version__
 from kimi_profiles.call import Call
-from kimi_profiles.errors import InterruptedRunError, ProfilesError, UsageError
+from kimi_profiles.errors import (
+    InterruptedRunError,
+    NotPermittedError,
+    ProfilesError,
+    UsageError,
+    WriteFailedError,
+)
 from kimi_profiles.screen import Screen
 from kimi_profiles.secrets import without_tokens
 
@@ -80,6 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader has seen enough; keep the interpreter from complaining when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1
+    except OSError as error:
+        status = _tell(_from_system(error), name, is_json=is_json)
     except Exception as error:
         # A traceback may show a secret, and helps nobody at a prompt.
         if os.environ.get("KIMI_PROFILES_TRACEBACK"):
@@ -243,6 +252,13 @@ def _signals() -> Iterator[None]:
     finally:
         for number, handler in zip(numbers, earlier, strict=True):
             signal.signal(number, handler)
+
+
+def _from_system(error: OSError) -> ProfilesError:
+    """What the operating system refused where nobody expected it to."""
+    is_denied = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
+    reason = f"the system says: {os.strerror(error.errno or 0)}"
+    return (NotPermittedError if is_denied else WriteFailedError)(reason, path=error.filename)
 
 
 def _unexpected(error: Exception) -> ProfilesError:

@@ -35,8 +35,10 @@ __all__ = [
     "SPARE",
     "FileChangedError",
     "Snapshot",
+    "check_lent",
     "create_file",
     "give_to_owner",
+    "lender_of",
     "make_folder",
     "missing_folders",
     "read_file",
@@ -134,6 +136,31 @@ def take_snapshot(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> Snapshot:
         if len(data) > limit_bytes:
             raise _too_large(path, limit_bytes)
         return Snapshot(path, route.real, data, status)
+
+
+def lender_of(snapshot: Snapshot) -> int | None:
+    """Whose file it is, if neither ours nor root's."""
+    if _IS_WINDOWS or snapshot.status is None or snapshot.status.st_uid in {0, os.geteuid()}:
+        return None
+    return snapshot.status.st_uid
+
+
+def check_lent(snapshot: Snapshot, lender: int) -> None:
+    """Refuse a file to which the ledger of another user led us, and which is not theirs.
+
+    Raises:
+        NotPermittedError: Neither the file nor its folder belongs to ``lender``.
+    """
+    folder = snapshot.real.parent
+    while not folder.is_dir():
+        folder = folder.parent
+    owners = {folder.stat().st_uid, *([snapshot.status.st_uid] if snapshot.status else [])}
+    if lender not in owners:
+        raise NotPermittedError(
+            "the ledger that names this file belongs to another user, and the file does not",
+            hint="run this as that user",
+            path=snapshot.path,
+        )
 
 
 def read_file(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> bytes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import secrets
 from dataclasses import asdict, dataclass, field, replace
@@ -190,7 +191,7 @@ class Record:
                 texts=_texts(data["texts"]),
                 base=None if data["base"] is None else _text(data["base"]),
                 was_created=bool(data["was_created"]),
-                folders=_texts(data["folders"]),
+                folders=_paths(data["folders"]),
                 mode_before=None if data["mode_before"] is None else int(data["mode_before"]) & 0o7777,
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -222,11 +223,13 @@ class Ledger:
 
     Attributes:
         pending: Files that a run was about to replace; empty unless one is under way or was cut short.
+        lender: Whose it is, if neither ours nor root's.
     """
 
     applications: Mapping[str, Application] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
     pending: tuple[str, ...] = ()
+    lender: int | None = None
 
     def record(self, path: Path) -> Record:
         """The record of ``path``; a new one if there is none."""
@@ -251,9 +254,10 @@ def read_ledger(path: Path) -> Ledger:
     Raises:
         LedgerInvalidError: The file is damaged, or a newer version of this program wrote it.
     """
-    from kimi_profiles.files import read_file
+    from kimi_profiles.files import lender_of, take_snapshot
 
-    data = read_file(path, limit_bytes=_MAX_SIZE_BYTES)
+    snapshot = take_snapshot(path, limit_bytes=_MAX_SIZE_BYTES)
+    data = snapshot.data
     if data is None:
         return Ledger()
     hint = "if nothing is applied, move the file away; else restore it, or restore a backup by hand"
@@ -261,14 +265,15 @@ def read_ledger(path: Path) -> Ledger:
         document = json.loads(data)
         if document["schema"] != SCHEMA:
             raise LedgerInvalidError(
-                f"the ledger has schema {document['schema']!r:.20}, and this program knows {SCHEMA}",
+                f"the ledger has another schema than {SCHEMA}, which is what this program knows",
                 hint="use the newer version of kimi-profiles that wrote it",
                 path=path,
             )
         return Ledger(
-            {key: _application(entry) for key, entry in document["applications"].items()},
-            {key: Record.from_json(entry) for key, entry in document["records"].items()},
-            _texts(document["pending"]),
+            {_path(key): _application(entry) for key, entry in document["applications"].items()},
+            {_path(key): Record.from_json(entry) for key, entry in document["records"].items()},
+            _paths(document["pending"]),
+            lender_of(snapshot),
         )
     except LedgerInvalidError as error:
         raise error.at(path) from None
@@ -328,7 +333,7 @@ def _found(entry: Mapping[str, Any]) -> Found:
 def _application(entry: Mapping[str, Any]) -> Application:
     names = ("profile", "scope", "at", "declared")
     profile, scope, at, declared = (_text(entry[name]) for name in names)
-    return Application(profile, scope, at, declared, _texts(entry["targets"]))
+    return Application(profile, scope, at, declared, _paths(entry["targets"]))
 
 
 def _text(value: object) -> str:
@@ -343,3 +348,16 @@ def _texts(value: object) -> tuple[str, ...]:
         msg = "list"
         raise TypeError(msg)
     return tuple(_text(entry) for entry in value)
+
+
+def _path(value: object) -> str:
+    """A text that the system can take for a path."""
+    text = _text(value)
+    if b"\0" in os.fsencode(text):
+        msg = "a path with a NUL character"
+        raise ValueError(msg)
+    return text
+
+
+def _paths(value: object) -> tuple[str, ...]:
+    return tuple(map(_path, _texts(value)))

@@ -40,11 +40,12 @@ def hold_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     try:
-        with follow(path) as route:
+        with follow(path.parent / "_") as route:  # never a link in the place of the lock
             route.check(None)
-            _make_lock(route)
+            name = route.at(path.name)
+            _make_lock(route, name)
             lock = FileLock(
-                _held_name(route),
+                _held_name(route, name),
                 timeout=timeout_s,
                 mode=0o600,
                 poll_interval=_POLL_S,
@@ -118,21 +119,23 @@ def sweep_folder_lock(path: Path) -> None:
     _remove_stale(_folder_of(path))
 
 
-def _make_lock(route: Route) -> None:
+def _make_lock(route: Route, name: str) -> None:
     """Make the lock file, if there is none, and let its folder's owner have it."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     with contextlib.suppress(OSError):  # whatever is wrong, locking it will say so
-        descriptor = os.open(route.name, flags, 0o600, dir_fd=route.folder)
+        descriptor = os.open(name, flags, 0o600, dir_fd=route.folder)
         try:
             give_to_owner(route, descriptor)
         finally:
             os.close(descriptor)
 
 
-def _held_name(route: Route) -> str:
+def _held_name(route: Route, name: str) -> str:
     """The path of the lock, through the folder that we hold where the system can say that."""
     held = f"/proc/self/fd/{route.folder}"
-    return f"{held}/{route.name}" if route.folder is not None and os.path.isdir(held) else str(route.real)  # noqa: PTH112
+    if route.folder is None or not os.path.isdir(held):  # noqa: PTH112 - no way to fail
+        return str(route.real.with_name(name))
+    return f"{held}/{name}"
 
 
 def _folder_of(path: Path) -> Path:

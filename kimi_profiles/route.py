@@ -171,9 +171,9 @@ class _Walk:
         return self._route(self.here)
 
     def _enter(self, part: str) -> None:
-        folder = os.open(part, _FOLDER, dir_fd=self.folder)
-        os.close(self.folder)
-        self.folder = folder
+        # Never closed twice: a signal may raise as soon as it is closed.
+        before, self.folder = self.folder, os.open(part, _FOLDER, dir_fd=self.folder)
+        os.close(before)
 
     def _follow(self, part: str, status: os.stat_result) -> None:
         self.links += 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kimi_profiles.backups import load_backup
 from kimi_profiles.difference import difference
 from kimi_profiles.errors import NotPermittedError, ProfilesError, TargetInvalidError, TargetTrackedError
-from kimi_profiles.files import PRIVATE, Snapshot, take_snapshot
+from kimi_profiles.files import PRIVATE, Snapshot, check_lent, take_snapshot
 from kimi_profiles.git import is_tracked
 from kimi_profiles.ledger import ABSENT, Application, Ledger, Record, read_ledger
 from kimi_profiles.plan import TextPlan, plan_text
@@ -117,6 +117,8 @@ def plan_target(target: TargetIntent, intent: Intent, ledger: Ledger, backups: P
     """
     record = ledger.record(target.path)
     snapshot = take_snapshot(target.path)
+    if ledger.lender is not None:
+        check_lent(snapshot, ledger.lender)
     if target.restores is not None:
         copy = load_backup(backups, target.restores.key)
         text = _restored(copy, snapshot, record, holder=str(intent.holder))

@@ -300,7 +300,7 @@ class _Run:
     def _prune(self) -> None:
         needed = needed_backups(self.ledger.with_records(self.final))
         if self.made_backups:
-            with contextlib.suppress(ProfilesError):
+            with contextlib.suppress(ProfilesError, OSError):
                 prune_backups(self.backups, needed=needed)
 
     def _client_lock(self, target: TargetIntent) -> contextlib.AbstractContextManager[None]:

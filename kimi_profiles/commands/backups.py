@@ -10,12 +10,13 @@ unapply needs are kept.
 from __future__ import annotations
 
 import argparse
+import contextlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.backups import KEPT, Backup
 from kimi_profiles.commands.apply import tell_plan, tell_result
-from kimi_profiles.errors import UsageError
+from kimi_profiles.errors import ProfilesError, UsageError
 from kimi_profiles.report import SCHEMA, diff_segments, plan_json, result_json, short_path
 
 if TYPE_CHECKING:
@@ -90,9 +91,10 @@ def _restore(call: Call) -> None:
     _answer(call, **result_json(result))
     tell_result(call, result, "put back" if result.changed else "nothing to do, the files say just that")
     made = {target.backup for target in result.targets}
-    for backup in claude.backups():
-        if backup.copy in made:
-            call.say((f"  what {short_path(backup.path)} held until now is backup {backup.id}", "dim"))
+    with contextlib.suppress(ProfilesError, OSError):  # it is done; this is only said about it
+        for backup in claude.backups():
+            if backup.copy in made:
+                call.say((f"  what {short_path(backup.path)} held until now is backup {backup.id}", "dim"))
 
 
 def _prune(call: Call) -> None:
