@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 __all__ = ["main"]
@@ -9,11 +10,23 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
+    _open_standard_streams()
     try:
         from kimi_profiles.cli import main as run_cli
     except KeyboardInterrupt:  # before there is anybody to handle it well
         sys.exit(130)
     sys.exit(run_cli())
+
+
+def _open_standard_streams() -> None:
+    """Whoever closed one of them must not get our output into the next file that is opened."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            mode = os.O_RDONLY if number == 0 else os.O_WRONLY
+            os.open(os.devnull, mode)  # the lowest number that is free
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from kimi_profiles.store import ProfileStore
 
 __all__ = ["Call"]
+
+_NO_SUCH = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,14 @@ def _path(option: str, value: str | None) -> Path | None:
 
 def _folder(option: str, value: str | None) -> Path | None:
     path = _path(option, value)
-    if path is not None and not os.path.isdir(path):  # noqa: PTH112 - a name that is too long is none
+    if path is None:
+        return None
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except OSError as error:
+        if error.errno not in _NO_SUCH:
+            raise  # told as what the system says
+        is_folder = False
+    if not is_folder:
         raise NotFoundError(f"{option}: there is no such folder", path=path)
     return path

@@ -148,6 +148,7 @@ def _check_json(value: object, keys: tuple[str, ...], depth: int) -> None:
         raise _refuse(f"settings are nested deeper than {_MAX_DEPTH} levels", keys=keys)
     if isinstance(value, dict):
         for key, below in value.items():
+            _refuse_token(key, "this key", keys=(*keys, key))
             _check_json(below, (*keys, key), depth + 1)
     elif isinstance(value, list):
         for below in value:

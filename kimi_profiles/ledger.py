@@ -319,7 +319,7 @@ def _owned(entry: Mapping[str, Any]) -> Owned:
         wrote=_texts(entry["wrote"]),
         is_present=bool(entry["is_present"]),
         is_secret=bool(entry["is_secret"]),
-        holders=_texts(entry["holders"]),
+        holders=_paths(entry["holders"]),
     )
 
 

@@ -8,6 +8,7 @@ from kimi_profiles.claude import context_tokens
 from kimi_profiles.endpoint import profile_notices
 from kimi_profiles.jsontext import dumps
 from kimi_profiles.report import SCHEMA
+from kimi_profiles.secrets import fingerprint, is_secret_name
 
 if TYPE_CHECKING:
     import argparse
@@ -46,7 +47,7 @@ def run(call: Call) -> int:
         return 0
     rows: list[list[Segment | str]] = []
     for key, value in values.items():
-        rows.append([key, value if isinstance(value, str) else dumps(value), (_origin(profile, key), "dim")])
+        rows.append([key, _word(value), (_origin(profile, key), "dim")])
     call.say((profile.name, "strong"))
     call.out.table(["KEY", "VALUE", "FROM"], rows)
     call.warn(notices)
@@ -69,11 +70,18 @@ def _values(profile: Profile) -> Iterator[tuple[str, Any]]:
     if window is not None:
         yield "context_tokens", window
     for name, value in {**profile.extras, **profile.env}.items():
-        yield f"env.{name}", value
+        is_secret = is_secret_name(name) and bool(value)
+        yield f"env.{name}", {"secret": True, "fingerprint": fingerprint(value)} if is_secret else value
     yield from _flat(profile.settings, "settings")
     yield "pin_model", profile.pin_model
     yield "onboarding", profile.onboarding
     yield "detach_login", profile.detach_login
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, dict) and value.get("secret") is True:
+        return f"secret {value['fingerprint']}"
+    return value if isinstance(value, str) else dumps(value)
 
 
 def _flat(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

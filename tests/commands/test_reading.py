@@ -192,3 +192,20 @@ def test_values_cannot_steer_the_terminal(run: Run, home: Path, value: str) -> N
     told = run("plan work")
     assert told.status == 0
     assert not any(char in told.out for char in "\x1b\u202e\x9b")
+
+
+def test_show_masks_what_has_the_name_of_a_secret(run: Run, home: Path) -> None:
+    store = home / "profiles.toml"
+    store.write_text(store.read_text() + '\n[profiles.own]\nextends = "home"\nenv.MY_TOKEN = "a-word"\n')
+
+    assert "a-word" not in run("show own").out
+    assert run("show own --json").json["values"]["env.MY_TOKEN"]["value"]["secret"] is True
+
+
+def test_a_token_is_no_key_either(run: Run, home: Path) -> None:
+    store = home / "profiles.toml"
+    store.write_text(store.read_text() + f'\n[profiles.own]\nextends = "home"\nsettings.x."{TOKEN}" = 1\n')
+
+    told = run("show own")
+    assert told.status == 78
+    assert "looks like a token" in told.err

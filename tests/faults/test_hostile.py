@@ -362,11 +362,24 @@ def test_a_huge_file_is_refused_before_it_is_read(name: str, home: Path, server:
     assert ran.size_mb < 50
 
 
-def test_a_file_of_just_the_limit(home: Path, server: Server) -> None:
-    data = projects(MAX_SIZE_BYTES * 3 // 4)
-    data += b" " * (MAX_SIZE_BYTES - 1_000 - len(data))
+def test_a_large_file_of_the_usual_kind(home: Path, server: Server) -> None:
+    data = projects(16 * MEGA)
     (home / ".claude.json").write_bytes(data)
 
     check(home, server, {0}, "apply", "work", "--quiet")
     check(home, server, {0}, "unapply", "--quiet")
+    assert (home / ".claude.json").read_bytes() == data
+
+
+def test_a_file_of_just_the_limit_costs_what_its_size_says(home: Path, server: Server) -> None:
+    data = projects(MAX_SIZE_BYTES * 3 // 4)
+    data += b" " * (MAX_SIZE_BYTES - 1_000 - len(data))
+    (home / ".claude.json").write_bytes(data)
+
+    for words in (["apply", "work"], ["unapply"]):
+        ran = server.run(*words, "--quiet", "--home", str(home), limit_mb=2_048)
+        print(f"{ran.seconds:.2f} s, {ran.size_mb:.0f} MB")
+        assert ran.status == 0
+        assert ran.seconds < LIMIT_S * MAX_SIZE_BYTES / (16 * MEGA)
+        assert ran.size_mb < 9 * MAX_SIZE_BYTES / MEGA
     assert (home / ".claude.json").read_bytes() == data
