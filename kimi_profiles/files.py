@@ -545,6 +545,12 @@ def _explained(path: Path, verb: str) -> Iterator[None]:
         reason = os.strerror(error.errno) if error.errno else type(error).__name__
         if error.errno in {errno.EISDIR, errno.ENXIO, errno.ENOTDIR, errno.ELOOP}:
             raise NotPermittedError(f"cannot {verb} this: {reason}", path=path) from None
+        if error.errno == errno.EBUSY:
+            raise NotPermittedError(
+                "this file is a mount point, which nothing can take the place of",
+                hint="mount its folder instead, as containers do with volumes",
+                path=path,
+            ) from None
         if error.errno in _DENIED:
             raise NotPermittedError(
                 f"not permitted to {verb} this: {reason}", hint="check owner and mode", path=path

@@ -170,6 +170,19 @@ def test_a_relative_link_leads_somewhere(page: Path, link: str) -> None:
         assert anchor in anchors(there)
 
 
+RELIABILITY = ROOT / "docs" / "reliability.md"
+NAMED_TESTS = sorted(set(re.findall(r"`((?:unit|property|faults|real_client)/test_\w+)`", read(RELIABILITY))))
+
+
+def test_the_promises_name_their_tests() -> None:
+    assert len(NAMED_TESTS) > 10
+
+
+@pytest.mark.parametrize("name", NAMED_TESTS)
+def test_a_test_that_is_named_exists(name: str) -> None:
+    assert (ROOT / "tests" / f"{name}.py").is_file()
+
+
 # Names
 
 
