@@ -442,7 +442,15 @@ class ClaudeCode:
             command += ["--store", profile.source]
         if not self.is_own_home:
             command += ["--home", str(self.places.home)]
-        return subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
+        line = subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
+        try:
+            line.encode()
+        except UnicodeEncodeError:
+            raise UsageError(
+                f"profile {profile.name} has a helper, whose path is not UTF-8 as JSON must be",
+                hint='set auth.delivery = "inline"',
+            ) from None
+        return line
 
     def _login_notices(self, profile: Profile, *, keep_login: bool) -> list[Notice]:
         is_kept = keep_login or not profile.detach_login or self.scope.claude_json is None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.errors import NotFoundError, UsageError
 from kimi_profiles.paths import find_places
+from kimi_profiles.route import absolute
 
 if TYPE_CHECKING:
     import argparse
@@ -56,7 +57,7 @@ class Call:
     def store_path(self) -> Path | None:
         """The TOML file that was named, by option or by ``KIMI_PROFILES_STORE``; absolute."""
         named = self.args.store or os.environ.get("KIMI_PROFILES_STORE")
-        return Path(os.path.abspath(named)) if named else None  # noqa: PTH100 - links keep their names
+        return absolute(Path(named)) if named else None
 
     @property
     def home(self) -> Path | None:

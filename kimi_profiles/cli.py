@@ -236,12 +236,14 @@ class _Interrupted(BaseException):
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """Let SIGINT and SIGTERM unwind the stack, so that locks and temporary files go."""
+    """Let SIGINT and SIGTERM unwind the stack, so that locks and temporary files go; a second one waits."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
 
     def interrupt(number: int, _: FrameType | None) -> NoReturn:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
         raise _Interrupted(number)
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
     try:
         earlier = [signal.signal(number, interrupt) for number in numbers]
     except ValueError:  # not the main thread: the host program has its own ways

@@ -192,9 +192,11 @@ def replace_file(snapshot: Snapshot, data: bytes, *, mode: int, temporary: str) 
             path=snapshot.path,
         )
     with _explained(snapshot.path, "write"), _route_to(snapshot) as route:
+        temporary = route.at(temporary)
         _unlink(temporary, route)
+        made: os.stat_result | None = None
         try:
-            descriptor = os.open(route.at(temporary), _CREATE | _STAY, PRIVATE, dir_fd=route.folder)
+            descriptor = os.open(temporary, _CREATE | _STAY, PRIVATE, dir_fd=route.folder)
             with os.fdopen(descriptor, "wb", buffering=0) as file:
                 _write_all(file.fileno(), data)
                 _copy_identity(snapshot, file.fileno(), mode, route)
@@ -204,7 +206,7 @@ def replace_file(snapshot: Snapshot, data: bytes, *, mode: int, temporary: str) 
             _rename(temporary, route)
             _check_replaced(snapshot, temporary, route, made)
         except BaseException:
-            _forget(temporary, route)
+            _undo(temporary, route, made)
             raise
         _forget(temporary, route)
         _sync_folder(route)
@@ -235,24 +237,24 @@ def remove_file(snapshot: Snapshot) -> None:
     """
     with _explained(snapshot.path, "remove"), _route_to(snapshot) as route:
         _check_unchanged(snapshot)
-        _unlink(snapshot.real.name, route)
+        _unlink(route.name, route)
         _sync_folder(route)
 
 
 def remove_leftover(path: Path) -> None:
     """Remove a temporary file of ours, if there is one."""
-    with _explained(path, "remove"), follow(path.parent / "_") as route:
+    with _explained(path, "remove"), follow(path, follow_symlinks=False) as route:
         route.check(None)
         if not route.missing:
-            _unlink(path.name, route)
+            _unlink(route.name, route)
 
 
 def remove_temporary(path: Path, temporary: str) -> None:
     """Remove what :func:`replace_file` of a run that was killed left beside the real file."""
     with _explained(path, "remove"), follow(path) as route:
         route.check(None)
-        if not route.missing and _status(temporary, route) is not None:
-            _unlink(temporary, route)
+        if not route.missing and _status(route.at(temporary), route) is not None:
+            _unlink(route.at(temporary), route)
 
 
 def set_mode(snapshot: Snapshot, mode: int) -> None:
@@ -338,7 +340,8 @@ def _opened(snapshot: Snapshot, route: Route) -> Iterator[int]:
 def _trace(status: os.stat_result | None) -> tuple[int, ...] | None:
     if status is None:
         return None
-    return (status.st_dev, status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns)
+    owner = status.st_uid, status.st_gid
+    return (status.st_dev, status.st_ino, status.st_mode, *owner, status.st_size, status.st_mtime_ns)
 
 
 def _read_all(descriptor: int, limit_bytes: int) -> bytes:
@@ -433,9 +436,25 @@ def _check_replaced(snapshot: Snapshot, temporary: str, route: Route, made: os.s
         expected = back  # somebody wrote in between again, and that is newer
 
 
+def _undo(temporary: str, route: Route, made: os.stat_result | None) -> None:
+    """Leave what was there before: what the rename took out goes back in, and what was made goes.
+
+    Args:
+        temporary: What was made, or was taken out.
+        route: The way to its folder.
+        made: What was made; ``None`` if it never was whole.
+    """
+    with contextlib.suppress(OSError):
+        out = _status(temporary, route)
+        is_in_place = made is not None and _trace(_status(route.name, route)) == _trace(made)
+        if is_in_place and out is not None:
+            _rename(temporary, route)
+        _forget(temporary, route)
+
+
 def _status(name: str, route: Route) -> os.stat_result | None:
     try:
-        return os.lstat(route.at(name), dir_fd=route.folder)
+        return os.lstat(name, dir_fd=route.folder)
     except FileNotFoundError:
         return None
 
@@ -443,7 +462,7 @@ def _status(name: str, route: Route) -> os.stat_result | None:
 def _is_snapshot(snapshot: Snapshot, out: os.stat_result, name: str, route: Route) -> bool:
     if _trace(out) != _trace(snapshot.status):  # it may be anything, a link or not to be read
         return False
-    descriptor = os.open(route.at(name), _READ | _STAY, dir_fd=route.folder)
+    descriptor = os.open(name, _READ | _STAY, dir_fd=route.folder)
     try:
         return _read_all(descriptor, MAX_SIZE_BYTES) == snapshot.data
     finally:
@@ -460,7 +479,7 @@ def _rename(temporary: str, route: Route) -> None:
     deadline = time.monotonic() + (_WINDOWS_RETRY_S if _IS_WINDOWS else 0)
     while True:
         try:
-            os.replace(route.at(temporary), route.name, src_dir_fd=route.folder, dst_dir_fd=route.folder)
+            os.replace(temporary, route.name, src_dir_fd=route.folder, dst_dir_fd=route.folder)
         except PermissionError:
             if time.monotonic() >= deadline:
                 raise
@@ -492,8 +511,10 @@ def _exchange(temporary: str, route: Route) -> bool:
 def _renameat2() -> Callable[..., int] | None:
     if sys.platform != "linux":
         return None
-    import ctypes
-
+    try:
+        import ctypes
+    except ImportError:  # a Python that was built without it
+        return None
     function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # musl has none
     return None if function is None else cast("Callable[..., int]", function)
 
@@ -521,7 +542,7 @@ def _forget(temporary: str, route: Route) -> None:
 
 def _unlink(name: str, route: Route) -> None:
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(route.at(name), dir_fd=route.folder)
+        os.unlink(name, dir_fd=route.folder)
 
 
 def _kind(mode: int) -> str:

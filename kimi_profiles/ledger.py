@@ -53,7 +53,7 @@ class Owned:
 
     pointer: str
     member: str | None
-    before: Found | None = field(repr=False)
+    before: Found | None
     wrote: tuple[str, ...]
     is_present: bool
     is_secret: bool
@@ -121,19 +121,22 @@ class Record:
         return replace(self, owned=tuple(owned for owned in rest if owned.holders))
 
     def without_secrets(self, text: str) -> str | None:
-        """``text``, which need not be JSON, with every secret of ours emptied; ``None`` if one is not found.
+        """``text``, which need not be JSON, without the secrets of ours; ``None`` if one is not found.
 
-        They are known by their digests: what stands between two quotation marks is tried.
+        They are known by their digests: what stands between two quotation marks is tried. What is found
+        is taken out wherever it stands.
         """
         missing = {owned.key: owned for owned in self.owned if self._is_filled_secret(owned)}
-        found = set()
-        pieces = text.split('"')
-        for number, piece in enumerate(pieces[1:-1], 1):
+        found: dict[tuple[str, str | None], set[str]] = {}
+        for piece in set(text.split('"')[1:-1]):
             for owned in missing.values() if _ONE_WORD.fullmatch(piece) else ():
                 if self._digest_of_word(owned.pointer, piece) in owned.wrote:
-                    pieces[number] = ""
-                    found.add(owned.key)
-        return '"'.join(pieces) if found == missing.keys() else None
+                    found.setdefault(owned.key, set()).update((piece, json.loads(f'"{piece}"')))
+        if found.keys() != missing.keys():
+            return None
+        for word in sorted(set().union(*found.values()), key=len, reverse=True):
+            text = text.replace(word, "")
+        return text
 
     def _is_filled_secret(self, owned: Owned) -> bool:
         is_empty = self.digest(owned.pointer, '""') in owned.wrote[-1:]

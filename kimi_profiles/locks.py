@@ -40,12 +40,11 @@ def hold_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     try:
-        with follow(path.parent / "_") as route:  # never a link in the place of the lock
+        with follow(path, follow_symlinks=False) as route:  # never a link in the place of the lock
             route.check(None)
-            name = route.at(path.name)
-            _make_lock(route, name)
+            _make_lock(route)
             lock = FileLock(
-                _held_name(route, name),
+                str(route.real),
                 timeout=timeout_s,
                 mode=0o600,
                 poll_interval=_POLL_S,
@@ -119,23 +118,15 @@ def sweep_folder_lock(path: Path) -> None:
     _remove_stale(_folder_of(path))
 
 
-def _make_lock(route: Route, name: str) -> None:
+def _make_lock(route: Route) -> None:
     """Make the lock file, if there is none, and let its folder's owner have it."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     with contextlib.suppress(OSError):  # whatever is wrong, locking it will say so
-        descriptor = os.open(name, flags, 0o600, dir_fd=route.folder)
+        descriptor = os.open(route.name, flags, 0o600, dir_fd=route.folder)
         try:
             give_to_owner(route, descriptor)
         finally:
             os.close(descriptor)
-
-
-def _held_name(route: Route, name: str) -> str:
-    """The path of the lock, through the folder that we hold where the system can say that."""
-    held = f"/proc/self/fd/{route.folder}"
-    if route.folder is None or not os.path.isdir(held):  # noqa: PTH112 - no way to fail
-        return str(route.real.with_name(name))
-    return f"{held}/{name}"
 
 
 def _folder_of(path: Path) -> Path:
@@ -143,23 +134,35 @@ def _folder_of(path: Path) -> Path:
 
 
 def _remove_stale(folder: Path) -> None:
-    with contextlib.suppress(OSError, NotPermittedError), follow(folder.parent / "_") as route:
-        name = route.at(folder.name)
-        if time.time() - os.lstat(name, dir_fd=route.folder).st_mtime > _STALE_S:
-            os.rmdir(name, dir_fd=route.folder)
+    with contextlib.suppress(OSError, NotPermittedError), _route_to(folder) as route:
+        if time.time() - _made_at(route) / 1e9 > _STALE_S:
+            os.rmdir(route.name, dir_fd=route.folder)
+
+
+@contextlib.contextmanager
+def _route_to(folder: Path) -> Iterator[Route]:
+    """The way to the lock, which is never a link, in a folder that is there."""
+    with follow(folder, follow_symlinks=False) as route:
+        if route.missing:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        yield route
+
+
+def _made_at(route: Route) -> int:
+    """In ns since 1970."""
+    return os.lstat(route.name, dir_fd=route.folder).st_mtime_ns
 
 
 def _make(folder: Path, made_at: list[int]) -> bool:
     """Make the lock and note when, in ns; ``False`` if somebody else has it. A stale one is cleared away."""
     try:
-        with follow(folder.parent / "_") as route, _signals_wait():
+        with _route_to(folder) as route, _signals_wait():
             route.check(None)
-            name = route.at(folder.name)
-            os.mkdir(name, dir_fd=route.folder)
+            os.mkdir(route.name, dir_fd=route.folder)
             try:
-                made_at.append(os.lstat(name, dir_fd=route.folder).st_mtime_ns)
+                made_at.append(_made_at(route))
             except OSError:
-                os.rmdir(name, dir_fd=route.folder)
+                os.rmdir(route.name, dir_fd=route.folder)
                 raise
     except FileExistsError:
         _remove_stale(folder)
@@ -175,11 +178,10 @@ def _make(folder: Path, made_at: list[int]) -> bool:
 
 
 def _remove_own(folder: Path, made_at: list[int]) -> None:
-    with follow(folder.parent / "_") as route:
+    with _route_to(folder) as route:
         # If we were stopped for so long that another program took it over, it is theirs to remove.
-        name = route.at(folder.name)
-        if made_at and os.lstat(name, dir_fd=route.folder).st_mtime_ns == made_at[0]:
-            os.rmdir(name, dir_fd=route.folder)
+        if made_at and _made_at(route) == made_at[0]:
+            os.rmdir(route.name, dir_fd=route.folder)
 
 
 @contextlib.contextmanager
@@ -188,8 +190,9 @@ def _signals_wait() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, set())  # a signal may raise before "try" is reached
     try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, earlier)

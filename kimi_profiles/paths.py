@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from kimi_profiles.errors import UsageError
-from kimi_profiles.route import real_folder
+from kimi_profiles.route import absolute, real_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Places", "Scope", "ScopeName", "absolute", "find_places", "find_scope"]
+__all__ = ["Places", "Scope", "ScopeName", "find_places", "find_scope"]
 
 _APP = "kimi-profiles"
 
@@ -127,13 +127,14 @@ def find_scope(
     Raises:
         UsageError: No scope of this name.
     """
-    root = real_folder(project or Path())  # by whatever name it was reached
-    user, shared = places.claude / "settings.json", root / ".claude" / "settings.json"
+    user = places.claude / "settings.json"
     if settings is not None:
         named = absolute(settings)
         return Scope("path", real_folder(named.parent) / named.name, None, (user,))
     if name == "user":
         return Scope("user", user, places.claude_json, ())
+    root = real_folder(project or Path())  # by whatever name it was reached
+    shared = root / ".claude" / "settings.json"
     if name == "project":
         return Scope("project", shared, places.claude_json, (user,))
     if name == "local":
@@ -154,8 +155,3 @@ def _own_folders() -> tuple[Path, Path, Path]:
 
     folders = PlatformDirs(_APP, appauthor=False)
     return folders.user_config_path, folders.user_state_path, folders.user_cache_path
-
-
-def absolute(path: Path) -> Path:
-    """Absolute without looking at links: a link's name stays the name under which we know the file."""
-    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps "..", resolve follows links

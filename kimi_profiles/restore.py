@@ -10,6 +10,7 @@ from kimi_profiles.backups import KEPT, Backup, list_backups, prune_backups
 from kimi_profiles.errors import NotFoundError, UsageError
 from kimi_profiles.ledger import needed_backups, read_ledger
 from kimi_profiles.locks import hold_lock
+from kimi_profiles.route import absolute
 from kimi_profiles.targets import Intent, TargetIntent
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def find_backups(state: Path, name: str, scope: Scope) -> list[Backup]:
             raise NotFoundError(f"there is no backup of {scope.settings} yet", hint=_HINT)
         return found
     if os.sep in name:
-        found = [backup for backup in known if backup.copy == Path(os.path.abspath(name))]  # noqa: PTH100
+        found = [backup for backup in known if backup.copy == absolute(Path(name))]
     else:
         found = [
             backup for backup in known if len(name) >= _LEAST_DIGITS and backup.id.startswith(name.lower())

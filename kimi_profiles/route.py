@@ -20,7 +20,7 @@ from kimi_profiles.errors import NotPermittedError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Route", "follow", "real_folder", "resolve"]
+__all__ = ["Route", "absolute", "follow", "real_folder", "resolve"]
 
 _IS_WINDOWS = os.name == "nt"
 _MAX_LINKS = 40
@@ -36,6 +36,7 @@ class Route:
     Attributes:
         path: The path.
         real: The file itself, links resolved; also where it does not exist yet.
+        name: What to call it, for a call that also takes ``dir_fd=folder``.
         folder: Descriptor of the deepest folder on the way that exists; ``None`` on Windows.
         missing: Names of the folders that do not.
         lenders: Who else than us and root owns a link on the way.
@@ -43,18 +44,14 @@ class Route:
 
     path: Path
     real: Path
+    name: str
     folder: int | None
     missing: tuple[str, ...]
     lenders: frozenset[int]
 
     def at(self, name: str) -> str:
-        """What to call ``name`` in the folder, for a call that also takes ``dir_fd=folder``."""
+        """What to call another ``name`` in the folder."""
         return str(self.real.with_name(name)) if self.folder is None else name
-
-    @property
-    def name(self) -> str:
-        """What to call the file."""
-        return self.at(self.real.name or ".")
 
     def check(self, file: os.stat_result | None) -> None:
         """Whether what was found may be used; ``None`` where there is no file.
@@ -88,19 +85,30 @@ class Route:
             os.close(descriptor)
 
 
+def absolute(path: Path) -> Path:
+    """``path`` from the root on. Links are not looked at: the name of one is what we know its file by."""
+    text = os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps "..", resolve follows links
+    return Path(text if _IS_WINDOWS or not text.startswith("//") else text[1:])
+
+
 @contextlib.contextmanager
-def follow(path: Path) -> Iterator[Route]:
+def follow(path: Path, *, follow_symlinks: bool = True) -> Iterator[Route]:
     """The route to ``path``; its folder is held open while the block runs.
+
+    Args:
+        path: Where to.
+        follow_symlinks: Whether a link at the very end is followed too.
 
     Raises:
         NotPermittedError: A link leads nowhere or in a circle.
         OSError: A folder cannot be entered.
     """
-    path = Path(os.path.abspath(path))  # noqa: PTH100 - links keep their names
+    path = absolute(path)
     if _IS_WINDOWS:
-        yield Route(path, _resolve(path), None, (), frozenset())
+        real = _resolve(path) if follow_symlinks else _resolve(path.parent) / path.name
+        yield Route(path, real, str(real), None, (), frozenset())
         return
-    walk = _Walk(path)
+    walk = _Walk(path, follow_symlinks=follow_symlinks)
     try:
         yield walk.go()
     finally:
@@ -117,17 +125,17 @@ def resolve(path: Path) -> Path:
         with follow(path) as route:
             return route.real
     except OSError:
-        return Path(os.path.abspath(path))  # noqa: PTH100 - whoever opens it will say what is wrong
+        return absolute(path)  # whoever opens it will say what is wrong
 
 
 def real_folder(path: Path) -> Path:
     """The same for a folder, which must not be lent to us."""
     try:
-        with follow(path / "_") as route:
+        with follow(path / "_", follow_symlinks=False) as route:
             route.check(None)
             return route.real.parent
     except OSError:
-        return Path(os.path.abspath(path))  # noqa: PTH100 - whoever opens it will say what is wrong
+        return absolute(path)  # whoever opens it will say what is wrong
 
 
 def _trusted() -> set[int]:
@@ -135,8 +143,9 @@ def _trusted() -> set[int]:
 
 
 class _Walk:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, follow_symlinks: bool) -> None:
         self.path = path
+        self.follow_symlinks = follow_symlinks
         self.here = Path(path.anchor)
         self.folder = os.open(self.here, _FOLDER)
         self.rest = list(reversed(path.parts[1:]))
@@ -157,6 +166,8 @@ class _Walk:
                 self._enter(part)
                 self.here = self.here.parent
                 continue
+            if not self.rest and not self.follow_symlinks:
+                return self._route(self.here / part, part)
             try:
                 status = os.lstat(part, dir_fd=self.folder)
             except FileNotFoundError:
@@ -167,8 +178,8 @@ class _Walk:
                 self._enter(part)
                 self.here /= part
             else:
-                return self._route(self.here / part)
-        return self._route(self.here)
+                return self._route(self.here / part, part)
+        return self._route(self.here, ".")
 
     def _enter(self, part: str) -> None:
         # Never closed twice: a signal may raise as soon as it is closed.
@@ -203,10 +214,10 @@ class _Walk:
                 path=self.path,
             )
         parts = (part, *reversed(self.rest))
-        return self._route(self.here.joinpath(*parts), parts[:-1])
+        return self._route(self.here.joinpath(*parts), parts[-1], parts[:-1])
 
-    def _route(self, real: Path, missing: tuple[str, ...] = ()) -> Route:
-        return Route(self.path, real, self.folder, missing, frozenset(self.lenders))
+    def _route(self, real: Path, name: str, missing: tuple[str, ...] = ()) -> Route:
+        return Route(self.path, real, name, self.folder, missing, frozenset(self.lenders))
 
 
 def _resolve(path: Path) -> Path:

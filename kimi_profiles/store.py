@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.errors import NotFoundError, ProfileInvalidError
 from kimi_profiles.files import read_file
-from kimi_profiles.paths import absolute, find_places
+from kimi_profiles.paths import find_places
+from kimi_profiles.route import absolute
 from kimi_profiles.secrets import without_tokens
 
 if TYPE_CHECKING:

@@ -272,13 +272,14 @@ class _Run:
     def _put_back(self, plan: TargetPlan) -> None:
         old, now = plan.snapshot, take_snapshot(plan.path)
         if plan.is_changed and now.data == plan.data and now.mode == plan.mode:
+            if old.data is not None:
+                make_folder(now.real.parent)
             with self._client_lock(plan.intent):
                 if old.data is None or old.mode is None:
                     remove_file(now)
                 elif now.data == old.data:
                     set_mode(now, old.mode)
                 else:
-                    make_folder(now.real.parent)
                     replace_file(now, old.data, mode=old.mode, temporary=self._temporary(plan.path))
         if old.data is None:
             known = self.ledger.record(plan.path).folders

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -284,6 +286,17 @@ def test_a_helper_is_not_fooled_by_the_folder_it_runs_in(run: Run, home: Path, s
     command = json.loads(settings.read_text())["apiKeyHelper"]
     helper = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True, cwd=home)
     assert helper.stdout == f"{TOKEN}\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_helper_whose_path_is_not_text_is_refused(run: Run, tmp_path: Path) -> None:
+    home = tmp_path / os.fsdecode(b"h\xffme")
+    home.mkdir()
+    store = home / "profiles.toml"
+    store.write_text(HELPER, encoding="utf-8")
+    told = run(f"apply work --home {shlex.quote(str(home))} --store {shlex.quote(str(store))}")
+    assert (told.status, "not UTF-8" in told.err) == (2, True)
+    assert list(home.rglob("settings*.json")) == []
 
 
 def test_a_helper_without_a_token_is_applied_and_warned_of(

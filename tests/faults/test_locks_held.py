@@ -119,8 +119,8 @@ def test_the_next_follows_a_killed_holder_within_100_ms(
     waits = sorted(wait for each in tries for wait in each)
     with capsys.disabled():
         print(f"\nafter a kill the next holds the lock in {waits[-1]:.4f} s at most, p99 {waits[-11]:.4f} s")
-    assert len(tries) == KILLED
     assert [each for each in tries if each[-1] > LIMIT_S] == []
+    assert len(tries) == KILLED
     assert len(waits) - KILLED < KILLED / 20
 
 

@@ -114,12 +114,14 @@ def test_all_is_safe_in_its_order(run: Run, server: Server, home: Path) -> None:
     start, end, done = record(server, home, run)
     disk = Disk(home, start)
     written: list[PurePosixPath] = []
+    is_recorded = False
     for operation in done:
         target = operation.paths[-1] if operation.paths else None
         is_target = target is not None and str(target.relative_to(home)) in FILES
         if is_target and operation.name in {"rename", "unlink"}:
             assert target is not None
-            assert disk.is_safe(disk.home / LEDGER), "the ledger comes before the files"
+            assert is_recorded, "the ledger comes before the files"
+            assert disk.is_safe(disk.home / LEDGER)
             for backup in backups_on_record(disk.now()):
                 assert disk.is_safe(disk.home / backup), "backups come before the files"
             if operation.name == "rename":
@@ -128,6 +130,7 @@ def test_all_is_safe_in_its_order(run: Run, server: Server, home: Path) -> None:
             written.append(target)
         if target is not None and target.name == "ledger.json" and operation.name == "rename":
             assert [path for path in written if not is_entry_safe(disk, path)] == [], "files come first"
+            is_recorded = True
         disk.apply(operation)
     assert len(written) == sum(bytes_of(start)[name] != bytes_of(end)[name] for name in FILES)
     assert disk.is_safe(disk.home / LEDGER)

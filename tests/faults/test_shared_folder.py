@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import json
+import mmap
 import os
 import random
 import shutil
@@ -416,7 +417,7 @@ def test_a_link_that_is_there_just_when_a_name_is_opened_is_not_followed(
 # ---- by a process of his own
 
 
-def attack(ground: Ground, names: dict[str, str], seed: str) -> None:
+def attack(ground: Ground, names: dict[str, str], seed: str, swapped: mmap.mmap) -> None:
     """Swap whatever is there, until killed."""
     os.setgroups([])
     os.setgid(NOBODY)
@@ -433,7 +434,7 @@ def attack(ground: Ground, names: dict[str, str], seed: str) -> None:
             except OSError:
                 continue
         swaps += exchange(target, evil)
-        (ground.shared / "swaps").write_text(str(swaps))
+        swapped[:] = swaps.to_bytes(8)
         time.sleep(rng.choice((0, 0, 0.0002, 0.001, 0.003)))
         exchange(target, evil)
         time.sleep(rng.choice((0, 0.001, 0.01, 0.03)))
@@ -446,10 +447,11 @@ def test_an_attacker_who_swaps_links_all_the_time_gets_nothing(
     open_scope, names = WAYS[way]
     ground.prepare()
     answers: Counter[str] = Counter()
+    swapped = mmap.mmap(-1, 8)
     child = os.fork()
     if child == 0:
         try:
-            attack(ground, names, str(rng.random()))
+            attack(ground, names, str(rng.random()), swapped)
         finally:
             os._exit(1)
     try:
@@ -459,7 +461,7 @@ def test_an_attacker_who_swaps_links_all_the_time_gets_nothing(
     finally:
         os.kill(child, 9)
         os.waitpid(child, 0)
-    swaps = int((ground.shared / "swaps").read_text())
+    swaps = int.from_bytes(swapped[:])
     print(answers, swaps)
     ground.check(answers)
     assert swaps > 10

@@ -590,6 +590,31 @@ def test_what_is_written_in_the_last_moment_is_not_lost(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges two names")
+@pytest.mark.parametrize(
+    ("where", "is_written"), [("_check_replaced", True), ("_check_replaced", False), ("_read_all", False)]
+)
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "x"), KeyboardInterrupt()], ids=["error", "signal"])
+def test_what_stops_us_after_the_exchange_loses_nothing(
+    error: BaseException, where: str, file: Path, monkeypatch: pytest.MonkeyPatch, *, is_written: bool
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    def work() -> None:
+        if is_written:
+            written_by_rename(file, b"theirs")
+        monkeypatch.setattr(files, where, fail)
+
+    done = just_before_the_rename(monkeypatch, work)
+    with pytest.raises((WriteFailedError, KeyboardInterrupt)):
+        replace(file, b"ours")
+
+    assert done
+    assert file.read_bytes() == (b"theirs" if is_written else b"old")
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges two names")
 def test_of_two_writes_in_the_last_moments_the_later_one_stays(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -638,6 +663,13 @@ def test_a_file_that_disappears_in_the_last_moment_is_written(
 def test_where_names_cannot_be_exchanged_the_file_is_replaced_all_the_same(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(sys.modules, "ctypes", None)  # as where Python was built without it
+    files._renameat2.cache_clear()
+    try:
+        assert files._renameat2() is None
+    finally:
+        monkeypatch.undo()
+        files._renameat2.cache_clear()
     monkeypatch.setattr(files, "_renameat2", lambda: None)
 
     replace(file, b"ours")

@@ -237,6 +237,38 @@ def test_what_a_killed_run_left_is_swept_once_it_is_stale(
     assert folder.exists() is is_left
 
 
+def test_no_lock_is_made_anywhere_else_where_the_folder_is_not_there(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ProfilesError, match="No such file"),
+        hold_folder_lock(tmp_path / "gone/too/file", timeout_s=1),
+    ):
+        pytest.fail("it was held")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_signal_while_signals_are_put_off_leaves_none_blocked(
+    call: int, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = signal.pthread_sigmask, []
+
+    def sigmask(how: int, mask: set[int]) -> set[int | signal.Signals]:
+        answer = real(how, mask)
+        calls.append(mask)
+        if len(calls) == call:
+            raise KeyboardInterrupt  # as a handler does that runs just then
+        return answer
+
+    monkeypatch.setattr(signal, "pthread_sigmask", sigmask)
+    with pytest.raises(KeyboardInterrupt), hold_folder_lock(target, timeout_s=1):
+        pytest.fail("it was held")
+    monkeypatch.undo()
+
+    assert len(calls) >= call
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, set()) == set()
+
+
 # id → error of mkdir, what it becomes
 REFUSALS = {
     "read-only": (errno.EROFS, NotPermittedError, 77),

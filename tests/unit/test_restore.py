@@ -165,6 +165,7 @@ def test_a_link_stays_and_its_file_is_restored(claude: ClaudeCode, tmp_path: Pat
 BREAKS = {
     "torn": lambda data: data[:-3],
     "a comment": lambda data: b"// mine\n" + data,
+    "our token in a comment": lambda data: data + b"\n// was " + TOKEN.encode() + b"!\n",
     "a trailing comma": lambda data: data[:-1] + b",}",
     "a quotation mark less": lambda data: data.replace(b'"LANG"', b'LANG"', 1),
     "NUL bytes": lambda data: data + b"\0" * 20,

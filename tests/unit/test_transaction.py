@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -1011,6 +1012,54 @@ def test_a_signal_in_the_middle_puts_everything_back(place: Place, monkeypatch: 
     assert not place.claude.status().is_interrupted
 
 
+def test_a_second_signal_waits_until_everything_is_put_back(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, seen = place.targets(), []
+    real = transaction._Run._roll_back
+
+    def roll_back(self: Any, plans: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        seen.append(place.targets())
+        real(self, plans)
+
+    monkeypatch.setattr(transaction._Run, "_roll_back", roll_back)
+    before_each_replace(monkeypatch, place.settings, lambda _: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setenv("MOONSHOT_API_KEY", TOKEN)
+    status = main(["apply", "moonshot-cn", "--home", str(place.home), "--quiet"])
+
+    assert status == 130, capsys.readouterr().err
+    assert seen
+    assert seen[0] != before
+    assert (place.targets(), place.leftovers()) == (before, [])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_folder_that_went_comes_back_before_its_file_is_locked(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # .claude.json in a folder that we made: it goes at unapply, and comes back as the ledger is not written.
+    claude = ClaudeCode.user(home=place.home / "made", timeout_s=0.3)
+    claude.apply(A, token=TOKEN)
+    tree = sorted(path for path in place.home.rglob("*") if ".local" not in path.parts)
+    calls, real = [], transaction.write_ledger
+
+    def write(path: Path, ledger: Any) -> None:
+        calls.append(path)
+        if len(calls) == 2:
+            raise WriteFailedError("the disk is full", path=path)
+        real(path, ledger)
+
+    monkeypatch.setattr(transaction, "write_ledger", write)
+    with pytest.raises(WriteFailedError):
+        claude.unapply()
+
+    assert len(calls) == 3
+    assert sorted(path for path in place.home.rglob("*") if ".local" not in path.parts) == tree
+    assert not claude.status().is_interrupted
+
+
 def test_a_second_file_that_cannot_be_written_leaves_the_first_as_it_was(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1134,6 +1183,26 @@ def test_a_pending_file_that_cannot_be_reached_is_in_nobodys_way(place: Place, t
     place.apply()
     place.unapply()
     assert place.settings.read_bytes() == SETTINGS
+
+
+def test_what_a_killed_run_of_another_scope_left_is_swept(place: Place, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "settings.json"
+    other.parent.mkdir()
+
+    def kill(snapshot: files.Snapshot) -> None:
+        if snapshot.path == other:
+            raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "_check_unchanged", kill)
+        patch.setattr(files, "_undo", lambda *_: None)
+        patch.setattr(transaction._Run, "_roll_back", lambda *_: None)
+        with pytest.raises(Killed):
+            ClaudeCode.at(other, home=place.home).apply(A, token=TOKEN)
+    assert [path.name.startswith(".settings.json.") for path in other.parent.iterdir()] == [True]
+
+    place.apply()
+    assert list(other.parent.iterdir()) == []
 
 
 def test_a_lock_is_waited_for_once(place: Place) -> None:

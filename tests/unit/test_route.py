@@ -1,0 +1,125 @@
+"""The way to a file: where the system itself would go, and never where a name is not ours to follow."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kimi_profiles.errors import NotPermittedError
+from kimi_profiles.files import remove_leftover, take_snapshot
+from kimi_profiles.locks import hold_folder_lock, hold_lock
+from kimi_profiles.route import absolute, follow, real_folder, resolve
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="links and descriptors of folders as POSIX has them")
+
+LINKS = {
+    "up": "..",
+    "here": ".",
+    "in and out": "a/b/../..",
+    "a folder": "a/b",
+    "a folder with a slash": "a/b/",
+    "a file": "a/b/file",
+    "a link": "a file",
+    "two slashes": "//tmp",
+    "root": "/",
+}
+CIRCLES = {"itself": "itself", "one": "another", "another": "one"}
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/file").write_bytes(b"x")
+    for name, target in {**LINKS, **CIRCLES, "nowhere": "no/such"}.items():
+        (tmp_path / name).symlink_to(target)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+PATHS = [
+    *LINKS,
+    "a folder/file",
+    "up/x",
+    "here/new",
+    "a/b",
+    "new",
+    "no/such/thing",
+    ".",
+    "..",
+    "/",
+    "//",
+    "///",
+]
+FILES = {"a file", "a link", "a folder/file"}
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_path_leads_where_the_system_says(name: str, tree: Path) -> None:
+    assert resolve(Path(name)) == Path(os.path.realpath(tree / name).replace("//", "/"))
+
+
+@pytest.mark.parametrize("name", [path for path in PATHS if path not in FILES])
+def test_a_folder_is_the_one_that_the_system_says(name: str, tree: Path) -> None:
+    assert real_folder(Path(name)) == Path(os.path.realpath(tree / name).replace("//", "/"))
+
+
+@pytest.mark.parametrize("name", [*CIRCLES, "itself/x"])
+def test_a_circle_is_refused(name: str, tree: Path) -> None:
+    with pytest.raises(NotPermittedError, match="circle"):
+        resolve(tree / name)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "nowhere/x"])
+def test_a_link_that_leads_nowhere_is_refused(name: str, tree: Path) -> None:
+    with pytest.raises(NotPermittedError, match="leads nowhere"):
+        resolve(tree / name)
+
+
+@pytest.mark.parametrize(
+    "name", ["up", "here", "in and out", "a folder", "two slashes", "root", ".", "..", "/"]
+)
+def test_a_link_to_a_folder_is_no_file(name: str, tree: Path) -> None:
+    with pytest.raises(NotPermittedError, match="this is a folder, not a file"):
+        take_snapshot(Path(name))
+    assert sorted(path.name for path in tree.iterdir()) == sorted(["a", "nowhere", *LINKS, *CIRCLES])
+
+
+@pytest.mark.parametrize("target", ["a/b/file", "no/such", "_"])
+@pytest.mark.parametrize("name", ["_", "lock", ".lock"])
+def test_no_name_in_a_folder_leads_out_of_it(name: str, target: str, tree: Path) -> None:
+    folder = tree / "a"
+    (folder / name).symlink_to(tree / target)
+
+    assert real_folder(folder) == folder
+    with follow(folder / name, follow_symlinks=False) as route:
+        assert (route.real, route.missing) == (folder / name, ())
+    if name == ".lock":
+        with pytest.raises(NotPermittedError), hold_lock(folder / name, timeout_s=1):
+            pytest.fail("it was held")
+    remove_leftover(folder / name)
+    assert not os.path.lexists(folder / name)
+    assert (tree / "a/b/file").read_bytes() == b"x"
+
+
+def test_a_link_beside_it_is_in_no_locks_way(tree: Path) -> None:
+    (tree / "a/_").symlink_to(tree / "no/such")
+    with hold_lock(tree / "a/lock", timeout_s=1), hold_folder_lock(tree / "a/file", timeout_s=1):
+        assert sorted(path.name for path in (tree / "a").iterdir()) == ["_", "b", "file.lock", "lock"]
+
+
+@pytest.mark.parametrize("text", ["/a/b", "//a/b", "///a/b", "/a//b/", "/a/./x/../b", "//../a/b"])
+def test_one_file_has_one_name(text: str) -> None:
+    assert str(absolute(Path(text))) == "/a/b"
+
+
+def test_no_descriptor_stays_open(tree: Path) -> None:
+    before = len(os.listdir("/dev/fd"))  # noqa: PTH208 - only how many
+    for name in (*PATHS, *CIRCLES, "nowhere"):
+        for call in (resolve, real_folder):
+            try:
+                call(tree / name)
+            except NotPermittedError:
+                continue
+    assert len(os.listdir("/dev/fd")) == before  # noqa: PTH208
