@@ -29,6 +29,7 @@ from kimi_profiles.credentials import read_token, token_notices
 from kimi_profiles.endpoint import check_token, profile_notices
 from kimi_profiles.errors import (
     LedgerInvalidError,
+    NotFoundError,
     Notice,
     NotPermittedError,
     TargetInvalidError,
@@ -40,6 +41,7 @@ from kimi_profiles.ledger import Application, Record, needed_backups, read_ledge
 from kimi_profiles.paths import find_places, find_scope
 from kimi_profiles.plan import find_drift
 from kimi_profiles.restore import find_backups, forget_backups, restore_intent
+from kimi_profiles.route import real_folder
 from kimi_profiles.secrets import Secret
 from kimi_profiles.targets import Intent, TargetIntent, TargetPlan, plan_targets
 from kimi_profiles.transaction import TargetResult, run_transaction
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from kimi_profiles.change import Change
     from kimi_profiles.paths import Places, Scope
     from kimi_profiles.profile import Profile
+    from kimi_profiles.survey import Survey
 
 __all__ = ["ClaudeCode", "Plan", "Result", "Status"]
 
@@ -130,6 +133,7 @@ class ClaudeCode:
     Attributes:
         places: The folders of the user.
         scope: The files that are edited.
+        root: The project in which Claude Code would be started; the working directory if ``None``.
     """
 
     places: Places
@@ -137,6 +141,7 @@ class ClaudeCode:
     timeout_s: float = DEFAULT_TIMEOUT_S
     env: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     is_own_home: bool = True
+    root: Path | None = None
 
     @classmethod
     def user(cls, *, home: Path | None = None, timeout_s: float = DEFAULT_TIMEOUT_S) -> ClaudeCode:
@@ -183,7 +188,7 @@ class ClaudeCode:
         """Like the others, with the scope as a word."""
         places = find_places(home=home)
         where = find_scope(scope, places, project=project, settings=settings)
-        return cls(places, where, timeout_s, is_own_home=home is None)
+        return cls(places, where, timeout_s, is_own_home=home is None, root=project)
 
     def plan(
         self,
@@ -337,6 +342,31 @@ class ClaudeCode:
             is_interrupted=is_interrupted,
             warnings=tuple(warnings),
             elsewhere=tuple(other for path, other in ledger.applications.items() if path != holder),
+        )
+
+    def survey(self, *, flag_settings: Path | None = None) -> Survey:
+        """What a plain ``claude -p`` in the project, with this environment, would send, and why.
+
+        Nothing is written and nothing is run, but for ``claude --version`` where the version of the installed
+        Claude Code cannot be told otherwise.
+
+        Args:
+            flag_settings: What if it were given ``--settings`` with this file.
+
+        Raises:
+            NotFoundError: There is no such file.
+        """
+        from kimi_profiles.client import find_client
+        from kimi_profiles.survey import take_survey
+
+        if flag_settings is not None and not flag_settings.exists():
+            raise NotFoundError("there is no such file", path=flag_settings)
+        return take_survey(
+            self.places,
+            project=real_folder(self.root or Path()),
+            flag_settings=flag_settings,
+            env=self.env,
+            client=find_client(self.env),
         )
 
     @property

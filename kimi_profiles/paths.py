@@ -28,6 +28,13 @@ _BELOW_HOME = {
     "win32": ("AppData/Local", "AppData/Local", "AppData/Local"),
 }
 
+# https://code.claude.com/docs/en/settings#settings-files; on Linux measured.
+_MANAGED = {
+    "linux": "/etc/claude-code",
+    "darwin": "/Library/Application Support/ClaudeCode",
+    "win32": r"C:\Program Files\ClaudeCode",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -40,6 +47,7 @@ class Places:
         cache: May be deleted at any time.
         claude: Claude Code's configuration folder.
         claude_json: Claude Code's state file: ``~/.claude.json`` unless one of its rules says otherwise.
+        managed: Where an administrator's settings are, for all users of the machine.
     """
 
     home: Path
@@ -48,6 +56,7 @@ class Places:
     cache: Path
     claude: Path
     claude_json: Path
+    managed: Path
 
     @property
     def store(self) -> Path:
@@ -110,7 +119,9 @@ def find_places(
         state /= "state"
     if cache == config:
         cache /= "cache"
-    return Places(home, config, state, cache, claude, state_file)
+    return Places(
+        home, config, state, cache, claude, state_file, Path(_MANAGED.get(platform, _MANAGED["linux"]))
+    )
 
 
 def find_scope(

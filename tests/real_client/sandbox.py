@@ -32,6 +32,15 @@ CREDENTIAL_HEADERS = ("authorization", "x-api-key", "proxy-authorization", "cook
 
 _CACHE = Path(__file__).resolve().parents[2] / ".cache" / "claude"
 _STUB = Path(__file__).resolve().with_name("stub.py")
+# Lays a new folder over /etc, in a mount namespace of its own, and puts the one that is $0 into it.
+_WITH_MANAGED = """
+set -e
+mount -t tmpfs -o mode=755 tmpfs /mnt
+mkdir -p /mnt/etc/claude-code
+cp -R "$0"/. /mnt/etc/claude-code
+mount -t overlay -o lowerdir=/mnt/etc:/etc overlay /etc
+exec "$@"
+"""
 _GRACE_S = 20  # for Python to start inside the namespace and to write its record
 
 
@@ -110,6 +119,7 @@ def run_client(
     cwd: Path,
     args: list[str],
     env: dict[str, str] | None = None,
+    managed: Path | None = None,
     port: int = 8181,
     timeout_s: float = 90,
 ) -> ClientRun:
@@ -121,6 +131,7 @@ def run_client(
         cwd: The directory the client starts in.
         args: Its arguments; stdin is ``/dev/null``.
         env: Added to HOME, PATH, TMPDIR and LANG, which is all the client inherits; may replace those.
+        managed: A folder of managed settings; the client finds it as ``/etc/claude-code``, which needs root.
         port: Free in the new namespace, whatever runs outside: parallel runs may share a number.
         timeout_s: After this the client's whole process group is killed and what arrived is returned.
 
@@ -132,6 +143,8 @@ def run_client(
     client = client_path(version)
     if reason is not None or client is None:
         raise RuntimeError(reason)
+    if managed is not None:
+        unshare = (*unshare, "--mount", "sh", "-c", _WITH_MANAGED, str(managed))
     private = home / ".tmp"
     private.mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="claude-sandbox-") as scratch:

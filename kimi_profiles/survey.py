@@ -1,0 +1,113 @@
+"""Read everything from which Claude Code takes endpoint, credential and model. Nothing is written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kimi_profiles.client import rules_for
+from kimi_profiles.errors import NotPermittedError, ProfilesError
+from kimi_profiles.files import read_file
+from kimi_profiles.layers import Effective, Ignored, Layer, read_environment, read_layer
+from kimi_profiles.request import Login, Request, predict_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from kimi_profiles.client import Client, Rules
+    from kimi_profiles.layers import LayerName
+    from kimi_profiles.paths import Places
+
+__all__ = ["Survey", "take_survey"]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was found at one moment.
+
+    Attributes:
+        client: The installed Claude Code, if one was found.
+        rules: The measured rules that were followed.
+        effective: All layers.
+        login: A stored claude.ai login, if there is one that may be used for requests.
+        request: What a plain ``claude -p`` would send.
+    """
+
+    client: Client | None
+    rules: Rules
+    effective: Effective
+    login: Login | None
+    request: Request
+
+
+def take_survey(
+    places: Places,
+    *,
+    project: Path,
+    flag_settings: Path | None = None,
+    env: Mapping[str, str],
+    client: Client | None,
+) -> Survey:
+    """Read all layers as the client would, started in ``project``.
+
+    Args:
+        places: From :func:`~kimi_profiles.paths.find_places`.
+        project: The folder in which it would be started. Folders above it are not looked at.
+        flag_settings: What ``claude --settings FILE`` would name.
+        env: The environment it would be started with.
+        client: From :func:`~kimi_profiles.client.find_client`; decides which rules count.
+
+    Raises:
+        NotPermittedError: ``flag_settings`` cannot be read.
+    """
+    rules = rules_for(client.version if client else None)
+    files: list[tuple[LayerName, Path]] = [("managed", path) for path in _managed_files(places, rules)]
+    if flag_settings is not None:
+        files.append(("flag", flag_settings))
+    files += [
+        ("local", project / ".claude" / "settings.local.json"),
+        ("project", project / ".claude" / "settings.json"),
+        ("user", places.claude / "settings.json"),
+        ("claude.json", places.claude_json),
+    ]
+    layers = [_read(name, path, rules) for name, path in files]
+    effective = Effective((*layers, read_environment(env)))
+    login = _read_login(places.claude / ".credentials.json")
+    return Survey(client, rules, effective, login, predict_request(effective, login, rules))
+
+
+def _managed_files(places: Places, rules: Rules) -> Iterator[Path]:
+    """From strong to weak."""
+    if rules.is_newer:
+        try:
+            names = [
+                path for path in (places.managed / "managed-settings.d").iterdir() if _is_drop_in(path.name)
+            ]
+        except OSError:
+            names = []
+        yield from sorted(names, reverse=True)
+    yield places.managed / "managed-settings.json"
+
+
+def _is_drop_in(name: str) -> bool:
+    return name.endswith(".json") and not name.startswith(".")
+
+
+def _read(name: LayerName, path: Path, rules: Rules) -> Layer:
+    try:
+        return read_layer(name, path, read_file(path), rules)
+    except NotPermittedError as error:
+        return Layer(name, path, ignored=Ignored(error.message))
+
+
+def _read_login(path: Path) -> Login | None:
+    """The login of Linux and Windows; that of macOS is in the keychain, which is not asked."""
+    try:
+        login = json.loads(read_file(path) or b"null")["claudeAiOauth"]
+        is_usable = "user:inference" in login["scopes"]
+        token = login["accessToken"]
+    except (ProfilesError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return Login(path, token) if is_usable and isinstance(token, str) and token else None
