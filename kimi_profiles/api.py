@@ -32,17 +32,16 @@ from kimi_profiles.errors import (
     NotFoundError,
     Notice,
     NotPermittedError,
-    TargetInvalidError,
     TokenUnavailableError,
     UsageError,
 )
 from kimi_profiles.files import read_file
 from kimi_profiles.ledger import Application, Record, needed_backups, read_ledger
 from kimi_profiles.paths import find_places, find_scope
-from kimi_profiles.plan import find_drift
 from kimi_profiles.restore import find_backups, forget_backups, restore_intent
 from kimi_profiles.route import real_folder
 from kimi_profiles.secrets import Secret
+from kimi_profiles.status import Status, read_status
 from kimi_profiles.targets import Intent, TargetIntent, TargetPlan, plan_targets
 from kimi_profiles.transaction import TargetResult, run_transaction
 
@@ -102,28 +101,6 @@ class Result:
     def changed(self) -> bool:
         """Whether any file changed."""
         return any(target.plan.is_changed for target in self.targets)
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What is applied, and whether the files still say so.
-
-    Attributes:
-        applied: ``None`` where nothing is.
-        in_sync: Whether a profile is applied and every key still holds what we wrote.
-        drift: File and pointer of each key that does not.
-        is_interrupted: Whether a run was cut short; the next ``apply`` or ``unapply`` carries on.
-        elsewhere: What is applied in other scopes.
-    """
-
-    scope: str
-    settings: Path
-    applied: Application | None
-    in_sync: bool
-    drift: tuple[tuple[Path, str], ...]
-    is_interrupted: bool
-    warnings: tuple[Notice, ...]
-    elsewhere: tuple[Application, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,18 +288,8 @@ class ClaudeCode:
         Args:
             profile: The applied profile as it is declared now, to see whether that changed since.
         """
-        ledger = read_ledger(self._ledger)
-        holder = str(self.scope.settings)
-        applied = ledger.applications.get(holder)
-        drift: list[tuple[Path, str]] = []
-        for path, record in ledger.records.items():
-            if record.is_held_by(holder):
-                text = _read_text(Path(path))
-                try:
-                    pointers = find_drift(text, record, holder=holder)
-                except TargetInvalidError as error:
-                    raise error.at(path) from None
-                drift += [(Path(path), pointer) for pointer in pointers]
+        applied = self.applied()
+        is_meant = applied is not None and profile is not None and applied.profile == profile.name
         warnings = []
         if applied is not None and profile is not None and applied.declared != _digest(profile):
             warnings.append(
@@ -332,17 +299,11 @@ class ClaudeCode:
                     f"kimi-profiles apply {profile.name}",
                 )
             )
-        is_interrupted = bool(ledger.pending)
-        return Status(
-            scope=self.scope.name,
-            settings=self.scope.settings,
-            applied=applied,
-            in_sync=applied is not None and not drift and not is_interrupted,
-            drift=tuple(drift),
-            is_interrupted=is_interrupted,
-            warnings=tuple(warnings),
-            elsewhere=tuple(other for path, other in ledger.applications.items() if path != holder),
-        )
+
+        def wanted(path: Path) -> Sequence[Change]:
+            return self._wanted(profile, path) if is_meant and profile is not None else ()
+
+        return read_status(self.scope, self._ledger, wanted=wanted, warnings=warnings)
 
     def survey(self, *, flag_settings: Path | None = None) -> Survey:
         """What a plain ``claude -p`` in the project, with this environment, would send, and why.
@@ -372,6 +333,15 @@ class ClaudeCode:
     @property
     def _ledger(self) -> Path:
         return self.places.state / "ledger.json"
+
+    def _wanted(self, profile: Profile, path: Path) -> Sequence[Change]:
+        """What ``profile`` wants in a file, as far as that can be told without its token."""
+        stand_in = Secret("no-token-is-needed-for-this")
+        if path == self.scope.settings:
+            surroundings = Surroundings(self._supplied(), self._helper_command(profile))
+            text = _text_or_empty(path)
+            return settings_changes(profile, stand_in, record=Record(), text=text, surroundings=surroundings)
+        return claude_json_changes(profile, stand_in)
 
     def _apply_intent(
         self,

@@ -86,6 +86,10 @@ class Call:
             timeout_s=self.args.lock_timeout,
         )
 
+    def path(self, option: str, value: str | None) -> Path | None:
+        """The path behind an option, if it was given."""
+        return _path(option, value)
+
     def answer(self, data: dict[str, Any]) -> None:
         """With ``--json``, print the one object."""
         if self.is_json:

@@ -195,7 +195,7 @@ class Record:
                 base=None if data["base"] is None else _text(data["base"]),
                 was_created=bool(data["was_created"]),
                 folders=_paths(data["folders"]),
-                mode_before=None if data["mode_before"] is None else int(data["mode_before"]) & 0o7777,
+                mode_before=None if data["mode_before"] is None else _mode(data["mode_before"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise LedgerInvalidError(f"a record lacks or mistypes {error}") from None
@@ -351,6 +351,13 @@ def _texts(value: object) -> tuple[str, ...]:
         msg = "list"
         raise TypeError(msg)
     return tuple(_text(entry) for entry in value)
+
+
+def _mode(value: object) -> int:
+    if not isinstance(value, int):
+        msg = "number"
+        raise TypeError(msg)
+    return value & 0o7777
 
 
 def _path(value: object) -> str:

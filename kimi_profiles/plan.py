@@ -143,8 +143,8 @@ def plan_text(text: str | None, record: Record, changes: Sequence[Change], *, ho
     )
 
 
-def find_drift(text: str | None, record: Record, *, holder: str) -> tuple[str, ...]:
-    """Pointers of what ``holder`` wanted and the file does not hold, in the order of the record.
+def find_drift(text: str | None, record: Record, *, holder: str) -> tuple[tuple[Owned, str | None], ...]:
+    """What ``holder`` wanted and the file does not hold, each with what it does hold, in order of the record.
 
     Raises:
         JsonTextError: ``text`` is not strict JSON.
@@ -158,7 +158,7 @@ def find_drift(text: str | None, record: Record, *, holder: str) -> tuple[str, .
         state = document.read([address])[address] if address is not None else None
         raw = state.raw if isinstance(state, Found) else None
         if record.digest(owned.pointer, raw) not in owned.wrote[-1:]:
-            drift.append(owned.pointer)
+            drift.append((owned, raw))
     return tuple(drift)
 
 

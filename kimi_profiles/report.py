@@ -6,27 +6,34 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kimi_profiles.jsontext import loads
+from kimi_profiles.jsontext import dumps, loads
 from kimi_profiles.screen import visible
-from kimi_profiles.secrets import fingerprint, without_tokens
+from kimi_profiles.secrets import fingerprint, is_secret_name, without_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from kimi_profiles.api import Plan, Result, Status
+    from kimi_profiles.api import Plan, Result
     from kimi_profiles.change import Action
+    from kimi_profiles.layers import Effective
+    from kimi_profiles.request import Credential
     from kimi_profiles.screen import Segment
+    from kimi_profiles.status import Drifted, Status
+    from kimi_profiles.survey import Survey
     from kimi_profiles.targets import TargetPlan
 
 __all__ = [
     "SCHEMA",
     "diff_lines",
     "diff_segments",
+    "drifted_segments",
     "plan_json",
     "result_json",
     "short_path",
     "shown",
+    "shown_variable",
     "status_json",
+    "survey_json",
 ]
 
 SCHEMA = 1
@@ -47,7 +54,7 @@ def result_json(result: Result) -> dict[str, Any]:
     return _answer(result, targets, changed=result.changed, is_dry_run=False)
 
 
-def status_json(status: Status) -> dict[str, Any]:
+def status_json(status: Status, survey: Survey) -> dict[str, Any]:
     """The contract's object for ``status``."""
     applied = status.applied
     return {
@@ -57,14 +64,96 @@ def status_json(status: Status) -> dict[str, Any]:
         "scope": status.scope,
         "applied": None if applied is None else {"profile": applied.profile, "at": applied.at},
         "in_sync": status.in_sync,
-        "drift": [{"path": str(path), "pointer": pointer} for path, pointer in status.drift],
+        "drift": [_drifted_json(drifted) for drifted in status.drift],
         "interrupted": status.is_interrupted,
         "elsewhere": [
             {"profile": other.profile, "scope": other.scope, "at": other.at, "targets": list(other.targets)}
             for other in status.elsewhere
         ],
+        **survey_json(survey),
         "warnings": [notice.to_json() for notice in status.warnings],
     }
+
+
+def survey_json(survey: Survey) -> dict[str, Any]:
+    """What Claude Code takes for its endpoint, credential and model, and what it would send."""
+    request, client = survey.request, survey.client
+    return {
+        "effective": {name: _effective_json(survey.effective, name) for name in survey.effective.names()},
+        "request": {
+            "url": None if request.url is None else _without_secrets(request.url),
+            "model": None if request.model.id is None else _without_secrets(request.model.id),
+            "credentials": [_credential_json(credential) for credential in request.credentials],
+            "obstacle": request.obstacle,
+        },
+        "models": {
+            tier: None if model.id is None else _without_secrets(model.id)
+            for tier, model in survey.tiers.items()
+        },
+        "ignored": [
+            {
+                "path": str(layer.path),
+                "layer": layer.name,
+                "reason": layer.ignored.reason,
+                "line": layer.ignored.line,
+                "column": layer.ignored.column,
+            }
+            for layer in survey.effective.layers
+            if layer.ignored is not None
+        ],
+        "client": {
+            "path": None if client is None else str(client.path),
+            "version": None if client is None else client.version,
+            "rules": survey.rules.version,
+        },
+    }
+
+
+def shown_variable(name: str, value: str) -> Any:
+    """The value of a variable or a setting of Claude Code as it may be printed."""
+    is_secret = is_secret_name(name) or name in {"apiKeyHelper", "primaryApiKey"}
+    return shown(dumps(value), is_secret=is_secret)
+
+
+def _effective_json(effective: Effective, name: str) -> dict[str, Any]:
+    winner, *shadowed = (
+        {
+            "value": shown_variable(name, layer.values[name]),
+            "layer": layer.name,
+            "path": None if layer.path is None else str(layer.path),
+            "line": layer.line(name),
+        }
+        for layer in effective.suppliers(name)
+    )
+    return {**winner, "shadowed": shadowed}
+
+
+def _credential_json(credential: Credential) -> dict[str, Any]:
+    return {
+        "header": credential.header,
+        "source": credential.source,
+        "layer": credential.layer,
+        "path": None if credential.path is None else str(credential.path),
+        "fingerprint": fingerprint(credential.value) if credential.value else None,
+    }
+
+
+def _drifted_json(drifted: Drifted) -> dict[str, Any]:
+    return {
+        "path": str(drifted.path),
+        "pointer": drifted.pointer,
+        "now": shown(drifted.now, is_secret=drifted.is_secret or drifted.pointer == "/apiKeyHelper"),
+        "wanted": shown(drifted.wanted, is_secret=drifted.pointer == "/apiKeyHelper"),
+    }
+
+
+def drifted_segments(drifted: Drifted) -> list[Segment]:
+    """One key that somebody changed: what is wanted there, and what there is."""
+    hides = drifted.is_secret or drifted.pointer == "/apiKeyHelper"
+    now = _word(drifted.now, is_secret=hides) or "nothing"
+    before = "" if drifted.wanted is None else _word(drifted.wanted, is_secret=hides)
+    value: list[Segment] = [(f"{before} → ", "dim")] if before else []
+    return [("  ~ ", "change"), (f"{drifted.pointer}  ", ""), *value, (now, "")]
 
 
 def shown(raw: str | None, *, is_secret: bool) -> Any:

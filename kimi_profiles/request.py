@@ -165,13 +165,13 @@ def _obstacle(effective: Effective, rules: Rules) -> str | None:
 def messages_url(base_url: str) -> str | None:
     """Where messages go to, as the client writes it; ``None`` if ``base_url`` is not a URL."""
     try:
-        parts = urlsplit(base_url.removesuffix("/") + _PATH)
+        parts = urlsplit(base_url.replace("\\", "/").removesuffix("/") + _PATH)
         _ = parts.port
     except ValueError:
         return None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return None
-    path = "/".join(_without_dots(parts.path.replace("\\", "/").split("/")))
+    path = "/".join(_without_dots(parts.path.split("/")))
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.scheme}://{parts.netloc.lower()}{quote(path, safe=_SAFE)}{query}"
 
@@ -252,13 +252,15 @@ def _oauth(effective: Effective, login: Login | None, rules: Rules, *, is_needed
     if not is_needed and not _prefers_login(effective, rules):
         return None
     name = "CLAUDE_CODE_OAUTH_TOKEN"
-    if rules.is_newer:
-        value = _text(effective, name).strip()
-        layer = next(iter(effective.suppliers(name)), None)
-    else:  # it is read before any settings are
-        value = _from_process(effective, name)
-        layer = next((layer for layer in effective.suppliers(name) if layer.name == "process"), None)
-    if value and layer is not None:
+    # The older one reads it before any settings; the newer one lets no project supply it.
+    layers = (
+        layer
+        for layer in effective.suppliers(name)
+        if (layer.name not in {"local", "project"} if rules.is_newer else layer.name == "process")
+    )
+    layer = next(layers, None)
+    value = "" if layer is None else layer.values[name]
+    if layer is not None and (value.strip() if rules.is_newer else value):
         return Credential("authorization", name, layer.name, layer.path, value.strip())
     if login is not None:
         return Credential("authorization", "claude.ai login", "user", login.path, login.token)
@@ -269,7 +271,7 @@ def _prefers_login(effective: Effective, rules: Rules) -> bool:
     if not rules.is_newer:
         has_token = bool(_text(effective, "ANTHROPIC_AUTH_TOKEN") or _text(effective, "apiKeyHelper"))
         return _is_true(_text(effective, "CLAUDE_CODE_REMOTE")) and not has_token
-    return _is_true(_from_process(effective, "CLAUDE_CODE_REMOTE")) and not _text(effective, "apiKeyHelper")
+    return _is_true(_from_process(effective, "CLAUDE_CODE_REMOTE"))
 
 
 def _custom_headers(text: str) -> Mapping[str, str]:

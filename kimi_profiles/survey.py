@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from kimi_profiles.client import rules_for
 from kimi_profiles.errors import NotPermittedError, ProfilesError
 from kimi_profiles.files import read_file
 from kimi_profiles.layers import Effective, Ignored, Layer, read_environment, read_layer
-from kimi_profiles.request import Login, Request, predict_request
+from kimi_profiles.request import Login, Request, predict_request, tier_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kimi_profiles.client import Client, Rules
     from kimi_profiles.layers import LayerName
     from kimi_profiles.paths import Places
+    from kimi_profiles.request import Model
 
 __all__ = ["Survey", "take_survey"]
 
@@ -40,6 +41,15 @@ class Survey:
     effective: Effective
     login: Login | None
     request: Request
+
+    @property
+    def tiers(self) -> Mapping[str, Model]:
+        """The model of each tier."""
+        return tier_models(self.effective, self.rules)
+
+    def __reduce__(self) -> NoReturn:
+        msg = "a survey holds secrets and is not pickled"
+        raise TypeError(msg)
 
 
 def take_survey(

@@ -21,7 +21,7 @@ FLOORS = (
     {"declaration", "claude", "plan", "difference", "request"},
     {"inheritance", "merge", "targets", "survey"},
     {"store", "transaction"},
-    {"report", "restore"},
+    {"report", "restore", "status"},
     {"api"},
     {"call"},
     {"commands"},

@@ -1,4 +1,4 @@
-"""What is applied, since when, and whether the files still hold what was written.
+"""What is applied, and what Claude Code will really send: where to, with which credential, for which model.
 
 With --check the exit status is 4 unless a profile is applied and every key still holds what was written.
 """
@@ -10,23 +10,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kimi_profiles.errors import ProfilesError
-from kimi_profiles.report import short_path, status_json
+from kimi_profiles.report import drifted_segments, short_path, shown_variable, status_json
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
-    from kimi_profiles.api import Status
     from kimi_profiles.call import Call
+    from kimi_profiles.layers import Layer
     from kimi_profiles.ledger import Application
     from kimi_profiles.profile import Profile
+    from kimi_profiles.request import Model
     from kimi_profiles.screen import Segment
+    from kimi_profiles.status import Status
+    from kimi_profiles.survey import Survey
 
 _FOUND = 4
+_OWN_CHOICE = "Claude Code's own choice"
+Row = tuple[str, str, str]
+"""What it is, what it says, and who says so."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     parser.add_argument("--check", action="store_true", help="exit 4 unless applied and in sync")
+    parser.add_argument(
+        "--flag-settings", metavar="FILE", help="what if Claude Code were started with --settings FILE"
+    )
 
 
 def run(call: Call) -> int:
@@ -36,8 +46,14 @@ def run(call: Call) -> int:
     profile = _declared(call, status.applied)
     if profile is not None:
         status = claude.status(profile=profile)
-    call.answer(status_json(status))
-    _show(call, status, profile)
+    survey = claude.survey(flag_settings=call.path("--flag-settings", call.args.flag_settings))
+    call.answer(status_json(status, survey))
+    _show_applied(call, status, profile)
+    _show_sent(call, survey)
+    _show_hidden(call, status, survey)
+    _show_drift(call, status)
+    tell_elsewhere(call, status)
+    call.warn(status.warnings)
     return _FOUND if call.args.check and not status.in_sync else 0
 
 
@@ -51,29 +67,128 @@ def _declared(call: Call, applied: Application | None) -> Profile | None:
         return None
 
 
-def _show(call: Call, status: Status, profile: Profile | None) -> None:
+def _show_applied(call: Call, status: Status, profile: Profile | None) -> None:
     applied = status.applied
     if applied is None:
         call.say("no profile is applied", (f"  {status.scope} scope, {short_path(status.settings)}", "dim"))
+        return
+    word: Segment = ("in sync", "good") if status.in_sync else ("changed since", "bad")
+    call.say((applied.profile, "strong"), "  ", word)
+    since = applied.at.replace("T", " ").replace("Z", " UTC")
+    rows = [("scope", f"{status.scope}, since {since}", "")]
+    rows += [
+        ("file" if number == 0 else "", short_path(path), "") for number, path in enumerate(_files(applied))
+    ]
+    if profile is not None:
+        rows.append(("token", f"from {profile.token}" if profile.token else "given at apply", ""))
+    _show_rows(call, rows)
+
+
+def _files(applied: Application) -> list[Path]:
+    return [Path(name) for name in reversed(applied.targets)]
+
+
+def _show_sent(call: Call, survey: Survey) -> None:
+    version = survey.client.version if survey.client else None
+    note = "" if version == survey.rules.version else f"  by the rules of {survey.rules.version}"
+    name = f"Claude Code {version}" if version else "Claude Code"
+    request = survey.request
+    if request.obstacle is not None:
+        call.say(
+            (name, "strong"), " will send nothing to the base URL: ", (request.obstacle, "bad"), (note, "dim")
+        )
     else:
-        word: Segment = ("in sync", "good") if status.in_sync else ("changed since", "bad")
-        call.say((applied.profile, "strong"), "  ", word)
-        rows = [("scope", status.scope), ("since", applied.at.replace("T", " ").replace("Z", " UTC"))]
-        if profile is not None:
-            rows += [("endpoint", profile.base_url), ("token", _token(profile))]
-            if "default" in profile.models:
-                rows.append(("model", profile.models["default"]))
-        rows += [("file", short_path(path)) for path in map(Path, applied.targets)]
-        for name, value in rows:
-            call.say((f"  {name:<10}", "dim"), value)
-    for path, drift in groupby(status.drift, key=lambda entry: entry[0]):
+        call.say((name, "strong"), " will send", (note, "dim"))
+    _show_rows(call, list(_sent_rows(survey)))
+    for layer in survey.effective.layers:
+        if layer.ignored is not None and layer.path is not None:
+            place = ":".join(map(str, filter(None, (short_path(layer.path), layer.ignored.line))))
+            call.say(("  ! ", "change"), f"{place} is ignored as a whole: {layer.ignored.reason}")
+
+
+def _sent_rows(survey: Survey) -> Iterator[Row]:
+    request, effective = survey.request, survey.effective
+    if request.url is not None:
+        yield "to", _shown(request.url), _origin(effective.suppliers("ANTHROPIC_BASE_URL"), "ANTHROPIC_BASE_URL")
+    for credential in request.credentials:
+        value = "" if credential.value is None else _fingerprint(credential.value)
+        layers = effective.suppliers(credential.source)
+        origin = _origin(layers, credential.source) if layers else _place(credential.path, None)
+        yield credential.header, f"{credential.source} {value}".rstrip(), origin
+    yield "model", *_model(survey, request.model)
+    for tier, model in survey.tiers.items():
+        if model.id is not None:
+            yield f"  {tier}", *_model(survey, model)
+
+
+def _model(survey: Survey, model: Model) -> tuple[str, str]:
+    name = model.names[-1] if model.names else None
+    origin = _origin(survey.effective.suppliers(name), name) if name else ""
+    return (_OWN_CHOICE if model.id is None else _shown(model.id)), origin
+
+
+def _shown(text: str) -> str:
+    """A URL or a model, which may hold a key all the same."""
+    return str(shown_variable("ANTHROPIC_MODEL", text))
+
+
+def _fingerprint(value: str) -> str:
+    shown = shown_variable("ANTHROPIC_API_KEY", value)
+    return shown["fingerprint"] if shown else "(empty)"
+
+
+def _origin(layers: tuple[Layer, ...], name: str) -> str:
+    if not layers:
+        return "by default"
+    winner = layers[0]
+    return "process" if winner.path is None else f"{winner.name}  {_place(winner.path, winner.line(name))}"
+
+
+def _place(path: Path | None, line: int | None) -> str:
+    return "" if path is None else ":".join(map(str, filter(None, (short_path(path), line))))
+
+
+def _show_rows(call: Call, rows: list[Row]) -> None:
+    heads = max((len(head) for head, _, _ in rows), default=0)
+    values = max((len(value) for _, value, origin in rows if origin), default=0)
+    for head, value, origin in rows:
+        padded = f"{value:<{values}}  " if origin else value
+        call.say((f"  {head:<{max(heads, 10)}}  ", "dim"), padded, (origin, "dim"))
+
+
+def _show_hidden(call: Call, status: Status, survey: Survey) -> None:
+    """Values of the scope's own file that a stronger layer hides, and how to undo that."""
+    for name in survey.effective.names():
+        winner, *hidden = survey.effective.suppliers(name)
+        ours = [layer for layer in hidden if layer.path == status.settings]
+        if not ours or ours[0].values[name] == winner.values[name]:
+            continue
+        call.say(
+            ("  ! ", "change"),
+            f"{name} of this scope is hidden by {winner.name}: ",
+            _place(winner.path, winner.line(name)),
+        )
+        call.say(("    hint: ", "dim"), _how_to_undo(winner, name, status))
+
+
+def _how_to_undo(winner: Layer, name: str, status: Status) -> str:
+    if winner.name == "managed":
+        return "who administers this machine has set it"
+    if winner.name == "flag":
+        return "start Claude Code without --settings"
+    for other in status.elsewhere:
+        if str(winner.path) in other.targets:
+            return f"kimi-profiles unapply --scope {other.scope}, there"
+    return f"remove {name} from that file, or apply the profile with --scope {winner.name}"
+
+
+def _show_drift(call: Call, status: Status) -> None:
+    for path, drift in groupby(status.drift, key=lambda entry: entry.path):
         call.say(("  ! ", "change"), short_path(path), ("  no longer holds what was written at", "dim"))
-        for _, pointer in drift:
-            call.say("      ", pointer)
+        for drifted in drift:
+            call.say("  ", *drifted_segments(drifted))
     if status.is_interrupted:
         call.say(("  ! ", "change"), "a run was cut short; run apply or unapply again and it carries on")
-    tell_elsewhere(call, status)
-    call.warn(status.warnings)
 
 
 def tell_elsewhere(call: Call, status: Status) -> None:
@@ -81,9 +196,3 @@ def tell_elsewhere(call: Call, status: Status) -> None:
     for other in status.elsewhere:
         where = short_path(Path(other.targets[-1]))
         call.say((f"  also applied: {other.profile}, {other.scope} scope, {where}", "dim"))
-
-
-def _token(profile: Profile) -> str:
-    if profile.delivery == "helper":
-        return f"apiKeyHelper, from {profile.token}"
-    return f"{profile.auth_variable}, from {profile.token}"

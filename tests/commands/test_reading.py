@@ -75,7 +75,8 @@ def test_status_tells_drift(run: Run, home: Path) -> None:
     settings.write_text(json.dumps(data))
     told = run("status --json --check")
     assert told.status == 4
-    assert told.json["drift"] == [{"path": str(settings), "pointer": "/env/ANTHROPIC_BASE_URL"}]
+    (drift,) = told.json["drift"]
+    assert (drift["path"], drift["pointer"]) == (str(settings), "/env/ANTHROPIC_BASE_URL")
     assert "/env/ANTHROPIC_BASE_URL" in run("status").out
 
 

@@ -119,6 +119,7 @@ DAMAGED = {
     "a record owns a text": damaged({"records": {"/a": {**RECORD_JSON, "owned": "xx"}}}),
     "made is a text": damaged({"records": {"/a": {**RECORD_JSON, "made": "xx"}}}),
     "a mode is a text": damaged({"records": {"/a": {**RECORD_JSON, "mode_before": "rw"}}}),
+    "a mode is endless": damaged({"records": {"/a": {**RECORD_JSON, "mode_before": float("-inf")}}}),
     "an earlier value is a number": damaged(
         {"records": {"/a": {**RECORD_JSON, "owned": [{**OWNED_JSON, "before": {"raw": 1, "after": None}}]}}}
     ),

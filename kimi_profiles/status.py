@@ -1,0 +1,113 @@
+"""What is applied, and whether the files still say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kimi_profiles.errors import TargetInvalidError
+from kimi_profiles.files import read_file
+from kimi_profiles.ledger import read_ledger
+from kimi_profiles.plan import find_drift
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from kimi_profiles.change import Change
+    from kimi_profiles.errors import Notice
+    from kimi_profiles.ledger import Application, Ledger
+    from kimi_profiles.paths import Scope
+
+__all__ = ["Drifted", "Status", "read_status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """A key of ours that no longer holds what we wrote.
+
+    Attributes:
+        path: The file.
+        pointer: Where in it.
+        now: JSON text of what it holds; ``None`` for nothing.
+        wanted: JSON text of what the profile wants there, if it is declared and wants something; never of a
+            secret.
+        is_secret: Whether ``now`` is not to be shown.
+    """
+
+    path: Path
+    pointer: str
+    now: str | None = field(repr=False)
+    wanted: str | None
+    is_secret: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is applied, and whether the files still say so.
+
+    Attributes:
+        applied: ``None`` where nothing is.
+        in_sync: Whether a profile is applied and every key still holds what we wrote.
+        drift: Each key that does not.
+        is_interrupted: Whether a run was cut short; the next ``apply`` or ``unapply`` carries on.
+        elsewhere: What is applied in other scopes.
+    """
+
+    scope: str
+    settings: Path
+    applied: Application | None
+    in_sync: bool
+    drift: tuple[Drifted, ...]
+    is_interrupted: bool
+    warnings: tuple[Notice, ...]
+    elsewhere: tuple[Application, ...] = ()
+
+
+def read_status(
+    scope: Scope, ledger_file: Path, *, wanted: Callable[[Path], Sequence[Change]], warnings: Sequence[Notice]
+) -> Status:
+    """The status of ``scope``. Nothing is written.
+
+    Args:
+        scope: The files.
+        ledger_file: What is on record.
+        wanted: What the applied profile wants in a file.
+        warnings: To be told with it.
+
+    Raises:
+        TargetInvalidError: A file that is ours is no longer JSON.
+        LedgerInvalidError: The ledger is damaged.
+    """
+    ledger = read_ledger(ledger_file)
+    holder = str(scope.settings)
+    applied = ledger.applications.get(holder)
+    drift = tuple(_drift(ledger, holder, wanted))
+    return Status(
+        scope=scope.name,
+        settings=scope.settings,
+        applied=applied,
+        in_sync=applied is not None and not drift and not ledger.pending,
+        drift=drift,
+        is_interrupted=bool(ledger.pending),
+        warnings=tuple(warnings),
+        elsewhere=tuple(other for path, other in ledger.applications.items() if path != holder),
+    )
+
+
+def _drift(ledger: Ledger, holder: str, wanted: Callable[[Path], Sequence[Change]]) -> Iterator[Drifted]:
+    for name, record in ledger.records.items():
+        if not record.is_held_by(holder):
+            continue
+        path = Path(name)
+        data = read_file(path)
+        text = None if data is None else data.decode("utf-8", "replace")
+        try:
+            found = find_drift(text, record, holder=holder)
+        except TargetInvalidError as error:
+            raise error.at(path) from None
+        wants = {change.pointer: change for change in wanted(path) if change.member is None} if found else {}
+        for owned, now in found:
+            want = wants.get(owned.pointer)
+            raw = None if want is None or want.is_secret or owned.is_secret else want.want
+            yield Drifted(path, owned.pointer, now, raw, owned.is_secret)
