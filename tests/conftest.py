@@ -25,6 +25,7 @@ HOMES = {
 }
 
 # What Claude Code, a provider or this program reads; what git tells its hooks of the real repository.
+SHARES_EVERYWHERE = 4  # of a random test that comes in shares; the others run on one Python only
 REMOVED_PREFIXES = ("ANTHROPIC_", "CLAUDE", "MOONSHOT_", "KIMI_", "GIT_")
 REMOVED = {
     # The way to the user's own keyring.
@@ -90,7 +91,9 @@ def pytest_configure_node(node: Any) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if {"real_client", "faults"} & set(item.path.parts):
+        parameters = getattr(item, "callspec", None)
+        share = parameters.params.get("share", 0) if parameters is not None else 0
+        if {"real_client", "faults"} & set(item.path.parts) or share >= SHARES_EVERYWHERE:
             item.add_marker(pytest.mark.once)
 
 

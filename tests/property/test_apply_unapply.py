@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from kimi_profiles.plan import TextPlan
 
 SHARES = 100
-SHARES_EVERYWHERE = 20  # on every Python
 SEQUENCES = 1_000  # in each share
 FILE_SHARES = amount(6, 100)
 FILE_SEQUENCES = 50
@@ -764,11 +763,7 @@ class Story:
             pytest.fail("\n".join([f"{self.name}: {words}", *self.story]), pytrace=False)
 
 
-@pytest.mark.parametrize(
-    "share",
-    [*range(SHARES_EVERYWHERE)]
-    + [pytest.param(share, marks=pytest.mark.once) for share in range(SHARES_EVERYWHERE, SHARES)],
-)
+@pytest.mark.parametrize("share", range(SHARES))
 def test_the_file_is_the_users_document_with_what_is_applied_laid_over_it(share: int, seed: str) -> None:
     for number in range(share * SEQUENCES, (share + 1) * SEQUENCES):
         Story(seed, number).run()

@@ -84,7 +84,6 @@ MODELS: dict[str, Any] = {
     "newer alias": "fable",
     "best": "best",
     "old": "claude-opus-4-1",
-    "null": None,
 }
 TOP_MODELS: dict[str, Any] = {
     name: MODELS[name] for name in ("none", "set", "empty", "alias", "set[1m]", "old")
@@ -98,7 +97,7 @@ MAPPINGS: dict[str, dict[str, Any]] = {
     "newer": {"ANTHROPIC_DEFAULT_MODEL": "default-model"},
     "body": {"CLAUDE_CODE_EXTRA_BODY": '{"model": "body-model"}'},
 }
-FAULTS = ("none", "comment", "wrong env", "wrong model", "wrong hooks", "large", "list", "mark", "utf-16")
+FAULTS = ("none", "comment", "wrong env", "wrong model", "wrong hooks", "large", "list", "utf-16")
 CONFIG_DIRS = ("unset", "set", "relative", "empty")
 PROCESSES: dict[str, dict[str, str]] = {
     "plain": {},
@@ -111,27 +110,27 @@ PROCESSES: dict[str, dict[str, str]] = {
 FACTORS: dict[str, Sequence[str]] = {
     "url": tuple(URLS),
     "url layer": LAYERS,
-    "url below": ("none", *LAYERS),
+    "url below": ("none", "managed", "project", "claude.json", "process"),
     "token": tuple(TOKENS),
     "token layer": LAYERS,
     "key": tuple(KEYS),
     "key layer": LAYERS,
     "helper": tuple(HELPERS),
-    "helper layer": SETTINGS_LAYERS,
+    "helper layer": ("managed", "local", "user"),
     "headers": tuple(HEADERS),
     "primary": tuple(PRIMARY),
     "oauth": tuple(OAUTH),
-    "oauth layer": LAYERS,
+    "oauth layer": ("drop-in", "project", "user", "process"),
     "login": tuple(LOGINS),
     "model": tuple(MODELS),
     "model layer": LAYERS,
-    "model below": ("none", *LAYERS),
+    "model below": ("none", "drop-in", "local", "user", "process"),
     "top model": tuple(TOP_MODELS),
-    "top model layer": SETTINGS_LAYERS,
+    "top model layer": ("flag", "project", "user"),
     "mapping": tuple(MAPPINGS),
-    "mapping layer": LAYERS,
+    "mapping layer": ("managed", "local", "user", "claude.json", "process"),
     "fault": FAULTS,
-    "fault layer": ("local", "project", "user", "flag"),
+    "fault layer": ("project", "user", "flag"),
     "config dir": CONFIG_DIRS,
     "legacy": ("no", "yes"),
     "process": tuple(PROCESSES),
@@ -299,7 +298,6 @@ def _with_fault(fault: str, document: Mapping[str, Any]) -> bytes:
         "comment": f"// a comment\n{text}",
         "large": json.dumps({**document, "unknown": "x" * (2 << 20)}),
         "list": "[]",
-        "mark": f"\ufeff{text}",
     }
     return text.encode("utf-16") if fault == "utf-16" else made[fault].encode()
 

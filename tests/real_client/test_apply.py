@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import amount
 
-from real_client.sandbox import ClientRun, Request, run_client
+from real_client.sandbox import CLIENTS, ClientRun, Request, run_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -180,15 +181,19 @@ SURROUNDINGS: dict[str, tuple[dict[str, str], dict[str, Any], dict[str, Any]]] =
 }
 
 
-@pytest.mark.parametrize(("shell", "settings", "state"), SURROUNDINGS.values(), ids=SURROUNDINGS)
-@pytest.mark.parametrize("profile", EXPECTED)
-def test_the_profile_alone_is_used(
-    machine: Machine,
-    profile: str,
-    shell: dict[str, str],
-    settings: dict[str, Any],
-    state: dict[str, Any],
-) -> None:
+# Each on one of the versions, by turns, and all on both in the long run.
+ALONE = [
+    (version, profile, name)
+    for number, profile in enumerate(EXPECTED)
+    for other, name in enumerate(SURROUNDINGS)
+    for turn, version in enumerate(CLIENTS)
+    if amount((number + other + turn) % 2, 1)
+]
+
+
+@pytest.mark.parametrize(("client", "profile", "name"), ALONE, indirect=["client"])
+def test_the_profile_alone_is_used(machine: Machine, profile: str, name: str) -> None:
+    shell, settings, state = SURROUNDINGS[name]
     write_json(machine.settings, settings)
     write_json(machine.state, state)
     machine = machine.exporting(shell)
