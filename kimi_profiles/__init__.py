@@ -17,18 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kimi_profiles._version import __version__
-    from kimi_profiles.api import ClaudeCode, Plan, Result, Status
+    from kimi_profiles.api import ClaudeCode, Plan, Result
     from kimi_profiles.backups import Backup
     from kimi_profiles.catalogue import read_catalogue
     from kimi_profiles.errors import Notice, ProfilesError
     from kimi_profiles.ledger import Record
     from kimi_profiles.merge import MergedText, merge_text, unmerge_text
     from kimi_profiles.profile import Profile
+    from kimi_profiles.status import Drifted, Status
     from kimi_profiles.store import ProfileStore
+    from kimi_profiles.survey import Survey
 
 __all__ = [
     "Backup",
     "ClaudeCode",
+    "Drifted",
     "MergedText",
     "Notice",
     "Plan",
@@ -38,6 +41,7 @@ __all__ = [
     "Record",
     "Result",
     "Status",
+    "Survey",
     "__version__",
     "merge_text",
     "read_catalogue",
@@ -47,12 +51,15 @@ __all__ = [
 _HOME = {
     "__version__": "_version",
     "Backup": "backups",
+    "Drifted": "status",
     "MergedText": "merge",
     "Notice": "errors",
     "Profile": "profile",
     "ProfileStore": "store",
     "ProfilesError": "errors",
     "Record": "ledger",
+    "Status": "status",
+    "Survey": "survey",
     "merge_text": "merge",
     "read_catalogue": "catalogue",
     "unmerge_text": "merge",

@@ -16,6 +16,7 @@ from kimi_profiles import (
     Record,
     Result,
     Status,
+    Survey,
     merge_text,
     unmerge_text,
 )
@@ -45,6 +46,8 @@ def apply_and_take_out(home: Path) -> None:
         assert_type(target.backup, Path | None)
     assert_type([warning.message for warning in result.warnings], list[str])
     assert_type(claude.status(), Status)
+    assert_type(claude.survey(), Survey)
+    assert_type(claude.survey(flag_settings=home / "s.json").request.url, str | None)
     assert_type(claude.unapply(), Result)
     assert_type([backup.id for backup in claude.backups()], list[str])
     assert_type(claude.plan_restore("pristine"), Plan)
