@@ -221,10 +221,10 @@ def test_values_are_harmless_and_keep_their_secrets(run: Run, project: Path, hom
         "ANTHROPIC_MODEL": "m\u001b]0;x\u0007\u202e",
         "ANTHROPIC_CUSTOM_HEADERS": "x-api-key: sk-test-in-a-header",
     }
-    document = {"env": env, "apiKeyHelper": "echo sk-test-in-a-helper"}
+    document = {"env": env, "apiKeyHelper": "echo word-in-a-helper"}
     (project / ".claude" / "settings.local.json").write_text(json.dumps(document))
     (home / ".claude.json").write_text('{"primaryApiKey": "sk-test-in-the-login"}')
     for told in (run("status"), run("status --json"), run("status --json --check")):
         assert not {"\x1b", "\x07", "\u202e"} & set(told.out + told.err)
         for place in ("the-url", "the-query", "a-header", "a-helper", "the-login"):
-            assert f"sk-test-in-{place}" not in told.out + told.err
+            assert f"-in-{place}" not in told.out + told.err
