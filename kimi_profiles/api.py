@@ -41,7 +41,7 @@ from kimi_profiles.paths import find_places, find_scope
 from kimi_profiles.restore import find_backups, forget_backups, restore_intent
 from kimi_profiles.route import real_folder
 from kimi_profiles.secrets import Secret
-from kimi_profiles.status import Status, read_status
+from kimi_profiles.status import Status, how_to_undo, read_status
 from kimi_profiles.targets import Intent, TargetIntent, TargetPlan, plan_targets
 from kimi_profiles.transaction import TargetResult, run_transaction
 
@@ -213,6 +213,7 @@ class ClaudeCode:
                     "take it out by hand, or from a backup, if it comes from an earlier installation",
                 )
             )
+        warnings += self._hidden_notices()
         result = Result("apply", profile.name, self.scope.name, outcome.targets, tuple(warnings))
         return _with_restart_notice(result)
 
@@ -324,11 +325,15 @@ class ClaudeCode:
             raise NotFoundError("there is no such file", path=flag_settings)
         return take_survey(
             self.places,
-            project=real_folder(self.root or Path()),
+            project=self._project,
             flag_settings=flag_settings,
             env=self.env,
             client=find_client(self.env),
         )
+
+    @property
+    def _project(self) -> Path:
+        return real_folder(self.root or Path())
 
     @property
     def _ledger(self) -> Path:
@@ -406,6 +411,22 @@ class ClaudeCode:
         if token is not None:
             return Secret(token.strip())
         return read_token(profile, env=self.env, home=self.places.home)
+
+    def _hidden_notices(self) -> list[Notice]:
+        """What was applied, and has no effect in this project because a stronger layer says otherwise."""
+        from kimi_profiles.survey import take_survey
+
+        elsewhere = read_ledger(self._ledger).applications.values()
+        effective = take_survey(self.places, project=self._project, env=self.env, client=None).effective
+        return [
+            Notice(
+                "hidden",
+                f"{name} has no effect here: {winner.name} settings say otherwise, "
+                f"in {winner.path}:{winner.line(name) or 1}",
+                how_to_undo(name, winner, elsewhere),
+            )
+            for name, winner in effective.hidden(self.scope.settings)
+        ]
 
     def _helper_notices(self, profile: Profile) -> list[Notice]:
         """With a helper the token is only needed later; still, say it now if it is not there or cannot fit.

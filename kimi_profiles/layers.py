@@ -160,6 +160,14 @@ class Effective:
         """Those of :data:`BEARING` that any layer says."""
         return [name for name in BEARING if self.suppliers(name)]
 
+    def hidden(self, path: Path) -> Iterator[tuple[str, Layer]]:
+        """What the file ``path`` says in vain: each name with the stronger layer that says otherwise."""
+        for name in self.names():
+            winner, *others = self.suppliers(name)
+            for layer in others:
+                if layer.path == path and layer.values[name] != winner.values[name]:
+                    yield name, winner
+
     def without(self, names: Iterable[str], *, from_all_but: LayerName) -> Effective:
         """The same, with ``names`` taken out of every layer except one."""
         hidden = frozenset(names)

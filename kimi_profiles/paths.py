@@ -91,7 +91,7 @@ def find_places(
             here: it moves all of Claude Code's files; an empty one moves its settings to the working
             directory and leaves the rest at home. A ``home`` that is given makes it count for nothing.
         home: The home of another user, or a throw-away one.
-        platform: As ``sys.platform``; counts only for a ``home`` that is given.
+        platform: As ``sys.platform``; counts for a ``home`` that is given, and for managed settings.
 
     Raises:
         UsageError: ``home`` is left out, and neither the environment nor the system knows one.

@@ -12,14 +12,15 @@ from kimi_profiles.ledger import read_ledger
 from kimi_profiles.plan import find_drift
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kimi_profiles.change import Change
     from kimi_profiles.errors import Notice
+    from kimi_profiles.layers import Layer
     from kimi_profiles.ledger import Application, Ledger
     from kimi_profiles.paths import Scope
 
-__all__ = ["Drifted", "Status", "read_status"]
+__all__ = ["Drifted", "Status", "how_to_undo", "read_status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,18 @@ def read_status(
         warnings=tuple(warnings),
         elsewhere=tuple(other for path, other in ledger.applications.items() if path != holder),
     )
+
+
+def how_to_undo(name: str, winner: Layer, elsewhere: Iterable[Application]) -> str:
+    """What to do about a stronger layer that hides what a profile says of ``name``."""
+    if winner.name == "managed":
+        return "who administers this machine has set it"
+    if winner.name == "flag":
+        return "start Claude Code without --settings"
+    for other in elsewhere:
+        if str(winner.path) in other.targets:
+            return f"kimi-profiles unapply --scope {other.scope}, there"
+    return f"remove {name} from that file, or apply the profile with --scope {winner.name}"
 
 
 def _drift(ledger: Ledger, holder: str, wanted: Callable[[Path], Sequence[Change]]) -> Iterator[Drifted]:

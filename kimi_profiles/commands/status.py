@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kimi_profiles.errors import ProfilesError
 from kimi_profiles.report import drifted_segments, short_path, shown_variable, status_json
+from kimi_profiles.status import how_to_undo
 
 if TYPE_CHECKING:
     import argparse
@@ -109,7 +110,11 @@ def _show_sent(call: Call, survey: Survey) -> None:
 def _sent_rows(survey: Survey) -> Iterator[Row]:
     request, effective = survey.request, survey.effective
     if request.url is not None:
-        yield "to", _shown(request.url), _origin(effective.suppliers("ANTHROPIC_BASE_URL"), "ANTHROPIC_BASE_URL")
+        yield (
+            "to",
+            _shown(request.url),
+            _origin(effective.suppliers("ANTHROPIC_BASE_URL"), "ANTHROPIC_BASE_URL"),
+        )
     for credential in request.credentials:
         value = "" if credential.value is None else _fingerprint(credential.value)
         layers = effective.suppliers(credential.source)
@@ -158,28 +163,10 @@ def _show_rows(call: Call, rows: list[Row]) -> None:
 
 def _show_hidden(call: Call, status: Status, survey: Survey) -> None:
     """Values of the scope's own file that a stronger layer hides, and how to undo that."""
-    for name in survey.effective.names():
-        winner, *hidden = survey.effective.suppliers(name)
-        ours = [layer for layer in hidden if layer.path == status.settings]
-        if not ours or ours[0].values[name] == winner.values[name]:
-            continue
-        call.say(
-            ("  ! ", "change"),
-            f"{name} of this scope is hidden by {winner.name}: ",
-            _place(winner.path, winner.line(name)),
-        )
-        call.say(("    hint: ", "dim"), _how_to_undo(winner, name, status))
-
-
-def _how_to_undo(winner: Layer, name: str, status: Status) -> str:
-    if winner.name == "managed":
-        return "who administers this machine has set it"
-    if winner.name == "flag":
-        return "start Claude Code without --settings"
-    for other in status.elsewhere:
-        if str(winner.path) in other.targets:
-            return f"kimi-profiles unapply --scope {other.scope}, there"
-    return f"remove {name} from that file, or apply the profile with --scope {winner.name}"
+    for name, winner in survey.effective.hidden(status.settings):
+        place = _place(winner.path, winner.line(name))
+        call.say(("  ! ", "change"), f"{name} of this scope is hidden by {winner.name}: {place}")
+        call.say(("    hint: ", "dim"), how_to_undo(name, winner, status.elsewhere))
 
 
 def _show_drift(call: Call, status: Status) -> None:

@@ -140,6 +140,14 @@ def test_a_stronger_layer_that_hides_ours_is_named(
     assert "hidden" not in run("status").out
 
 
+def test_apply_warns_of_what_has_no_effect(run: Run, project: Path) -> None:
+    (project / ".claude" / "settings.local.json").write_text('{"env": {\n  "ANTHROPIC_MODEL": "other"}}')
+    (warning,) = [each for each in run("apply work --json").json["warnings"] if each["name"] == "hidden"]
+    assert "settings.local.json:2" in warning["message"]
+    assert "ANTHROPIC_MODEL has no effect here" in run("apply home").err
+    assert "hidden" not in [each["name"] for each in run("apply home --scope local --json").json["warnings"]]
+
+
 def test_a_profile_of_another_scope_that_hides_ours_is_taken_out_by_its_command(
     run: Run, project: Path
 ) -> None:

@@ -70,7 +70,7 @@ def test_a_named_home_has_the_folders_that_its_own_user_has(
     if platform == "win32":
         monkeypatch.setattr("platformdirs.windows.get_win_folder", lambda _: str(home / "AppData" / "Local"))
     monkeypatch.setattr("platformdirs.PlatformDirs", SAME_AS_PLATFORMDIRS[platform])
-    own, named = find_places({}), find_places({}, home=home, platform=platform)
+    own, named = find_places({}, platform=platform), find_places({}, home=home, platform=platform)
     assert [str(part).casefold() for part in astuple(own)] == [
         str(part).casefold() for part in astuple(named)
     ]

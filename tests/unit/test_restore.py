@@ -248,7 +248,7 @@ def test_what_another_scope_holds_in_the_file_counts_as_changed_by_the_user(
     assert claude.places.claude_json.read_bytes() == STATE
     status = local.status()
     assert status.applied is not None
-    assert {path for path, _ in status.drift} == {claude.places.claude_json}
+    assert {drifted.path for drifted in status.drift} == {claude.places.claude_json}
     apply(local)
     assert local.status().in_sync
     local.unapply()
