@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kimi_profiles.call import Call
-    from kimi_profiles.layers import Layer
     from kimi_profiles.ledger import Application
     from kimi_profiles.profile import Profile
-    from kimi_profiles.request import Model
     from kimi_profiles.screen import Segment
     from kimi_profiles.status import Status
     from kimi_profiles.survey import Survey
@@ -108,28 +106,39 @@ def _show_sent(call: Call, survey: Survey) -> None:
 
 
 def _sent_rows(survey: Survey) -> Iterator[Row]:
+    """What is sent, each with the layer and line that it comes from, and then which file each layer is."""
     request, effective = survey.request, survey.effective
+    names = []
     if request.url is not None:
-        yield (
-            "to",
-            _shown(request.url),
-            _origin(effective.suppliers("ANTHROPIC_BASE_URL"), "ANTHROPIC_BASE_URL"),
-        )
+        names.append("ANTHROPIC_BASE_URL")
+        yield "to", _shown(request.url), _origin(survey, "ANTHROPIC_BASE_URL")
     for credential in request.credentials:
         value = "" if credential.value is None else _fingerprint(credential.value)
-        layers = effective.suppliers(credential.source)
-        origin = _origin(layers, credential.source) if layers else _place(credential.path, None)
-        yield credential.header, f"{credential.source} {value}".rstrip(), origin
-    yield "model", *_model(survey, request.model)
-    for tier, model in survey.tiers.items():
-        if model.id is not None:
-            yield f"  {tier}", *_model(survey, model)
+        names.append(credential.source)
+        yield credential.header, f"{credential.source} {value}".rstrip(), _origin(survey, credential.source)
+    for head, model in {
+        "model": request.model,
+        **{f"  {tier}": model for tier, model in survey.tiers.items()},
+    }.items():
+        if model.id is not None or head == "model":
+            names += model.names[-1:]
+            origin = _origin(survey, model.names[-1]) if model.names else ""
+            yield head, _OWN_CHOICE if model.id is None else _shown(model.id), origin
+    winners = {id(layer) for name in names for layer in effective.suppliers(name)[:1]}
+    files = [
+        (layer.name, layer.path) for layer in survey.effective.layers if id(layer) in winners and layer.path
+    ]
+    width = max((len(name) for name, _ in files), default=0)
+    for number, (name, path) in enumerate(files):
+        yield "" if number else "from", f"{name:<{width}}  {short_path(path)}", ""
 
 
-def _model(survey: Survey, model: Model) -> tuple[str, str]:
-    name = model.names[-1] if model.names else None
-    origin = _origin(survey.effective.suppliers(name), name) if name else ""
-    return (_OWN_CHOICE if model.id is None else _shown(model.id)), origin
+def _origin(survey: Survey, name: str) -> str:
+    """Layer and line, such as ``user:3``."""
+    winner = next(iter(survey.effective.suppliers(name)), None)
+    if winner is None:
+        return "by default" if name == "ANTHROPIC_BASE_URL" else ""
+    return ":".join(map(str, filter(None, (winner.name, winner.line(name)))))
 
 
 def _shown(text: str) -> str:
@@ -140,13 +149,6 @@ def _shown(text: str) -> str:
 def _fingerprint(value: str) -> str:
     shown = shown_variable("ANTHROPIC_API_KEY", value)
     return shown["fingerprint"] if shown else "(empty)"
-
-
-def _origin(layers: tuple[Layer, ...], name: str) -> str:
-    if not layers:
-        return "by default"
-    winner = layers[0]
-    return "process" if winner.path is None else f"{winner.name}  {_place(winner.path, winner.line(name))}"
 
 
 def _place(path: Path | None, line: int | None) -> str:

@@ -82,7 +82,10 @@ def test_people_see_each_value_with_its_place(run: Run) -> None:
     ):
         (found,) = [text for text in out.splitlines() if text.split()[:1] == [head]]
         assert value in found
-        assert found.endswith(f"settings.json:{line}")
+        assert found.endswith(f" user:{line}")
+    (file,) = [text.split() for text in out.splitlines() if text.split()[:1] == ["from"]]
+    assert file[1] == "user"
+    assert file[-1].endswith("/.claude/settings.json")
     assert TOKEN not in out
 
 
