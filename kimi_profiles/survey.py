@@ -76,12 +76,11 @@ def take_survey(
     files: list[tuple[LayerName, Path]] = [("managed", path) for path in _managed_files(places, rules)]
     if flag_settings is not None:
         files.append(("flag", flag_settings))
-    files += [
-        ("local", project / ".claude" / "settings.local.json"),
-        ("project", project / ".claude" / "settings.json"),
-        ("user", places.claude / "settings.json"),
-        ("claude.json", places.claude_json),
-    ]
+    shared, user = project / ".claude" / "settings.json", places.claude / "settings.json"
+    files.append(("local", project / ".claude" / "settings.local.json"))
+    if not _is_same(shared, user):  # as in the home, where people know it as the user's
+        files.append(("project", shared))
+    files += [("user", user), ("claude.json", places.claude_json)]
     layers = [_read(name, path, rules) for name, path in files]
     effective = Effective((*layers, read_environment(env)))
     login = _read_login(places.claude / ".credentials.json")
@@ -99,6 +98,13 @@ def _managed_files(places: Places, rules: Rules) -> Iterator[Path]:
             names = []
         yield from sorted(names, reverse=True)
     yield places.managed / "managed-settings.json"
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def _is_drop_in(name: str) -> bool:

@@ -126,6 +126,22 @@ def test_the_picture_is_what_the_program_prints() -> None:
     assert KEY not in shown
 
 
+@pytest.mark.usefixtures("lived_in_home")
+def test_the_picture_of_status_is_what_the_program_prints(tmp_path: Path) -> None:
+    (picture,) = blocks(read(README).partition("\n## What will really be sent")[2], "text")
+    command, _, shown = picture.partition("\n")
+    client = tmp_path / "2.1.329"  # is named for its version, so nobody starts it
+    client.touch(mode=0o755)
+    (tmp_path / "claude").symlink_to(client.name)
+    script = (
+        f'export MOONSHOT_API_KEY={KEY} PATH="{tmp_path}:$PATH"\nkimi-profiles apply moonshot-cn --quiet\n'
+    )
+
+    said = shell(script + command.removeprefix("$ "))
+    since = r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+    assert re.sub(since, "", said) == re.sub(since, "", shown)
+
+
 def test_the_profiles_in_the_readme_are_valid(tmp_path: Path) -> None:
     (text,) = blocks(read(README), "toml")
     file = tmp_path / "profiles.toml"

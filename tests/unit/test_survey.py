@@ -83,6 +83,12 @@ def test_other_names_are_no_drop_ins(ground: Ground) -> None:
     assert ground.survey().effective.value(NAME) is None
 
 
+def test_in_the_home_the_users_settings_are_the_users(ground: Ground) -> None:
+    ground.write("user", {"env": {NAME: "user"}})
+    ground.project = ground.places.home
+    assert [layer.name for layer in ground.survey().effective.suppliers(NAME)] == ["user"]
+
+
 def test_folders_above_are_not_looked_at(ground: Ground) -> None:
     (ground.project / ".git").mkdir()
     ground.write("project", {"env": {NAME: "above"}})
