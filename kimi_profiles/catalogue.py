@@ -18,9 +18,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import date
 
-__all__ = ["Catalogue", "Model", "Provider", "nearest", "read_catalogue"]
+__all__ = ["BalanceEndpoint", "Catalogue", "Model", "Provider", "nearest", "read_catalogue"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceEndpoint:
+    """Where a provider tells what an account holds, and how to read its answer.
+
+    Attributes:
+        url: Asked with GET and the same key as a bearer token; on the host of the provider's ``base_url``.
+        amount: JSON Pointer (RFC 6901) to what is left to spend, a number or a text that is one.
+        currency: Its currency, ISO 4217; beginning with ``/`` it is a JSON Pointer to it.
+        entries: JSON Pointer to a list with one entry a currency, from which the other two pointers start;
+            ``None`` where there is no list.
+        divisor: How many units of ``amount`` make one of ``currency``.
+    """
+
+    url: str
+    amount: str
+    currency: str
+    entries: str | None = None
+    divisor: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +59,7 @@ class Provider:
         fixed_token: What to send to a local server that wants a token and ignores it. Not a secret.
         region_twin: Id of the other region's provider, whose keys are not interchangeable with these.
         console: Host, or host and path, of the page where keys are made; no scheme.
+        balance: Where the account's balance can be asked with the same key.
         note: What else to know, for people.
         models: Tier (``default``, ``haiku``, ...) to model id; may be empty.
         env: More environment variables this provider wants; values as Claude Code gets them.
@@ -55,6 +76,7 @@ class Provider:
     fixed_token: str | None = None
     region_twin: str | None = None
     console: str | None = None
+    balance: BalanceEndpoint | None = None
     note: str | None = None
     models: Mapping[str, str]
     env: Mapping[str, str]
@@ -199,7 +221,8 @@ def _place(url: str) -> tuple[str, str]:
 
 def _provider(key: str, table: dict[str, Any]) -> Provider:
     inner = {name: MappingProxyType(table.get(name, {})) for name in ("models", "env")}
-    return Provider(**{**table, **inner, "id": key})
+    balance = BalanceEndpoint(**table["balance"]) if "balance" in table else None
+    return Provider(**{**table, **inner, "id": key, "balance": balance})
 
 
 def _model(key: str, table: dict[str, Any]) -> Model:

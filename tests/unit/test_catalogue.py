@@ -141,6 +141,32 @@ def test_key_variable_is_a_variable_name_and_not_claude_codes_own(provider: Prov
         assert not provider.key_variable.startswith("ANTHROPIC_")
 
 
+BALANCES = {
+    "moonshot-intl": ("https://api.moonshot.ai/v1/users/me/balance", "USD"),
+    "moonshot-cn": ("https://api.moonshot.cn/v1/users/me/balance", "CNY"),
+    "deepseek": ("https://api.deepseek.com/user/balance", "/currency"),
+    "siliconflow": ("https://api.siliconflow.com/v1/user/info", "USD"),
+    "novita": ("https://api.novita.ai/openapi/v1/billing/balance/detail", "USD"),
+}
+
+
+def test_where_a_balance_can_be_asked() -> None:
+    found = {key: entry.balance for key, entry in CATALOGUE.providers.items() if entry.balance}
+    assert {key: (balance.url, balance.currency) for key, balance in found.items()} == BALANCES
+
+
+@every_provider
+def test_a_balance_is_asked_of_the_same_host_and_read_by_plain_pointers(provider: Provider) -> None:
+    balance = provider.balance
+    if balance is not None:
+        assert balance.url.startswith("https://")
+        assert urlsplit(balance.url).netloc == urlsplit(provider.base_url).netloc
+        pointers = [balance.amount, balance.entries or "/", balance.currency]
+        assert all(re.fullmatch(r"(/\w*)+|[A-Z]{3}", pointer) for pointer in pointers)
+        assert balance.amount.startswith("/")
+        assert balance.divisor >= 1
+
+
 TWINS = {
     ("moonshot-cn", "moonshot-intl"),
     ("kimi-code-ai", "kimi-code-com"),
