@@ -38,6 +38,7 @@ COMMANDS = {
     "unapply": "take it out again; what was there before comes back",
     "plan": "show what apply would change",
     "status": "what is applied, and whether the files still say so",
+    "doctor": "what is wrong, where, and what to type against it",
     "backups": "copies of the files as they were; put one back",
     "list": "the profiles",
     "show": "one profile, with the origin of each value",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from kimi_profiles.profile import Profile, TokenRef
 
-__all__ = ["read_token", "token_notices"]
+__all__ = ["read_token", "token_file", "token_notices"]
 
 _MAX_FILE_BYTES = 64 << 10
 _COMMAND_TIMEOUT_S = 60.0
@@ -52,7 +52,7 @@ def read_token(
     if reference.kind == "env":
         return _from_env(reference.value, os.environ if env is None else env)
     if reference.kind == "file":
-        return _from_file(_token_file(reference, profile, home=home))
+        return _from_file(token_file(reference, profile, home=home))
     if reference.kind == "command":
         return _from_command(reference.arguments)
     return _from_keyring(reference.value, reference.arguments[0] if reference.arguments else None)
@@ -62,7 +62,7 @@ def token_notices(profile: Profile, *, home: Path | None = None) -> list[Notice]
     """What is odd about where the token is kept: a file that others can read."""
     if profile.token is None or profile.token.kind != "file" or os.name == "nt":
         return []
-    path = _token_file(profile.token, profile, home=home)
+    path = token_file(profile.token, profile, home=home)
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError:
@@ -84,7 +84,7 @@ def _from_env(name: str, env: Mapping[str, str]) -> Secret:
     return Secret(value, source=f"the value of {name}")
 
 
-def _token_file(reference: TokenRef, profile: Profile, *, home: Path | None) -> Path:
+def token_file(reference: TokenRef, profile: Profile, *, home: Path | None) -> Path:
     """The path that the reference means: from the home, or from the folder of the file that declares it."""
     text = reference.value
     if text == "~" or text.startswith(("~/", "~\\")):

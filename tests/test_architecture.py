@@ -23,6 +23,7 @@ FLOORS = (
     {"store", "transaction"},
     {"report", "restore", "status"},
     {"api"},
+    {"doctor"},
     {"call"},
     {"commands"},
     {"cli"},

@@ -172,6 +172,24 @@ def anchors(path: Path) -> set[str]:
 LINKS = [(page, link) for page in DOCS for link in re.findall(r"\]\(([^)\s]+)\)", read(page))]
 
 
+def test_every_finding_of_doctor_is_explained() -> None:
+    doctor = ROOT / "kimi_profiles" / "doctor"
+    code = "\n".join(map(read, sorted(doctor.glob("*.py"))))
+    findings = set(re.findall(r'Finding\(\s*"([a-z-]+)"', code)) | set(re.findall(r'"(shell-[a-z-]+)"', code))
+    answers = re.search(
+        r"Stable identifier for scripts: (.*?)\n    +message:",
+        read(ROOT / "kimi_profiles/online/answer.py"),
+        re.DOTALL,
+    )
+    assert answers is not None
+    findings |= {f"online-{name}" for name in re.findall(r"``([a-z-]+)``", answers[1])}
+    cells = re.findall(r"^\| (`.*?) \|", read(ROOT / "docs" / "doctor.md"), re.MULTILINE)
+    told = set(re.findall(r"`([a-z-]+)`", " ".join(cells)))
+    assert len(findings) > 60
+    assert findings - told == set()
+    assert [name for name in told - findings if f'"{name}"' not in code] == []
+
+
 @pytest.mark.parametrize(
     ("page", "link"), LINKS, ids=[f"{page.relative_to(ROOT)}: {link}" for page, link in LINKS]
 )

@@ -16,6 +16,8 @@ READING = [
     "plan work --json",
     "status",
     "status --json --check",
+    "doctor",
+    "doctor --json",
     "list",
     "list --names",
     "list --all --json",
