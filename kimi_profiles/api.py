@@ -32,6 +32,7 @@ from kimi_profiles.errors import (
     NotFoundError,
     Notice,
     NotPermittedError,
+    ProfilesError,
     TokenUnavailableError,
     UsageError,
 )
@@ -412,22 +413,6 @@ class ClaudeCode:
             return Secret(token.strip())
         return read_token(profile, env=self.env, home=self.places.home)
 
-    def _hidden_notices(self) -> list[Notice]:
-        """What was applied, and has no effect in this project because a stronger layer says otherwise."""
-        from kimi_profiles.survey import take_survey
-
-        elsewhere = read_ledger(self._ledger).applications.values()
-        effective = take_survey(self.places, project=self._project, env=self.env, client=None).effective
-        return [
-            Notice(
-                "hidden",
-                f"{name} has no effect here: {winner.name} settings say otherwise, "
-                f"in {winner.path}:{winner.line(name) or 1}",
-                how_to_undo(name, winner, elsewhere),
-            )
-            for name, winner in effective.hidden(self.scope.settings)
-        ]
-
     def _helper_notices(self, profile: Profile) -> list[Notice]:
         """With a helper the token is only needed later; still, say it now if it is not there or cannot fit.
 
@@ -481,6 +466,24 @@ class ClaudeCode:
         return [
             Notice("login-key-sent", message, "log out with /logout, or let the profile detach the login")
         ]
+
+    def _hidden_notices(self) -> list[Notice]:
+        """What was applied, and has no effect in this project because a stronger layer says otherwise."""
+        from kimi_profiles.survey import find_hidden
+
+        with contextlib.suppress(ProfilesError, OSError):  # all is written; this is only told if it can be
+            elsewhere = read_ledger(self._ledger).applications.values()
+            hidden = find_hidden(self.places, project=self._project, settings=self.scope.settings)
+            return [
+                Notice(
+                    "hidden",
+                    f"{name} has no effect here: {winner.name} settings say otherwise, "
+                    f"in {winner.path}:{winner.line(name) or 1}",
+                    how_to_undo(name, winner, elsewhere),
+                )
+                for name, winner in hidden
+            ]
+        return []
 
 
 # Claude Code takes a lock for these, and for none of its other files.

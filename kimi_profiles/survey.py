@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from kimi_profiles.client import rules_for
-from kimi_profiles.errors import NotPermittedError, ProfilesError
+from kimi_profiles.errors import ProfilesError
 from kimi_profiles.files import read_file
 from kimi_profiles.layers import Effective, Ignored, Layer, read_environment, read_layer
 from kimi_profiles.request import Login, Request, predict_request, tier_models
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kimi_profiles.paths import Places
     from kimi_profiles.request import Model
 
-__all__ = ["Survey", "take_survey"]
+__all__ = ["Survey", "find_hidden", "take_survey"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,31 @@ def take_survey(
         flag_settings: What ``claude --settings FILE`` would name.
         env: The environment it would be started with.
         client: From :func:`~kimi_profiles.client.find_client`; decides which rules count.
-
-    Raises:
-        NotPermittedError: ``flag_settings`` cannot be read.
     """
     rules = rules_for(client.version if client else None)
+    files = _files(places, project, flag_settings, rules)
+    layers = [_read(name, path, rules) for name, path in files]
+    effective = Effective((*layers, read_environment(env)))
+    login = _read_login(places.claude / ".credentials.json")
+    return Survey(client, rules, effective, login, predict_request(effective, login, rules))
+
+
+def find_hidden(places: Places, *, project: Path, settings: Path) -> list[tuple[str, Layer]]:
+    """What the file ``settings`` says in vain, each name with the stronger layer that says otherwise.
+
+    Nothing that is weaker is read. Of a file that is no layer by itself nothing is known.
+    """
+    rules = rules_for(None)
+    files = _files(places, project, None, rules)
+    here = next((number for number, (_, path) in enumerate(files) if path == settings), -1)
+    layers = [_read(name, path, rules) for name, path in files[: here + 1]]
+    return list(Effective(tuple(layers)).hidden(settings))
+
+
+def _files(
+    places: Places, project: Path, flag_settings: Path | None, rules: Rules
+) -> list[tuple[LayerName, Path]]:
+    """From strong to weak."""
     files: list[tuple[LayerName, Path]] = [("managed", path) for path in _managed_files(places, rules)]
     if flag_settings is not None:
         files.append(("flag", flag_settings))
@@ -80,11 +100,7 @@ def take_survey(
     files.append(("local", project / ".claude" / "settings.local.json"))
     if not _is_same(shared, user):  # as in the home, where people know it as the user's
         files.append(("project", shared))
-    files += [("user", user), ("claude.json", places.claude_json)]
-    layers = [_read(name, path, rules) for name, path in files]
-    effective = Effective((*layers, read_environment(env)))
-    login = _read_login(places.claude / ".credentials.json")
-    return Survey(client, rules, effective, login, predict_request(effective, login, rules))
+    return [*files, ("user", user), ("claude.json", places.claude_json)]
 
 
 def _managed_files(places: Places, rules: Rules) -> Iterator[Path]:
@@ -114,7 +130,7 @@ def _is_drop_in(name: str) -> bool:
 def _read(name: LayerName, path: Path, rules: Rules) -> Layer:
     try:
         return read_layer(name, path, read_file(path), rules)
-    except NotPermittedError as error:
+    except ProfilesError as error:
         return Layer(name, path, ignored=Ignored(error.message))
 
 
