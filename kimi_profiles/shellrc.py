@@ -97,7 +97,7 @@ def find_settings(
     found: dict[tuple[str, Path, int], Setting] = {}
     for shell, files in _starts(home, env, platform, root):
         session = _Session(shell, names, home, texts, library)
-        session.is_caseless = shell == "powershell" and platform == "win32"
+        session.ignores_case = shell == "powershell" and platform == "win32"
         for file in files(session.text_of):
             session.read(file)
         for setting in session.settings():
@@ -270,7 +270,7 @@ class _Session:
         self.names = names
         self.home = home
         self.library = library
-        self.is_caseless = False
+        self.ignores_case = False
         self.texts: dict[str, Sequence[str]] = {name: (text,) for name, text in texts.items()}
         self.variables: dict[tuple[str, str], _Variable] = {}
         self.functions: dict[str, tuple[Sequence[_Step], Path]] = {}
@@ -327,7 +327,7 @@ class _Session:
 
     def _name(self, name: str) -> str:
         """What it is called among the names that were asked for; empty if it is none of them."""
-        if self.is_caseless:
+        if self.ignores_case:
             return next((one for one in self.names if one.lower() == name.lower()), "")
         return name if name in self.names else ""
 
@@ -612,7 +612,9 @@ def _sh(in_quoted_braces: str = rf'[}}"]|{_SH_INSIDE}', gap: str = _BLANK) -> _G
 
 _SH = _sh()
 _BASH = _sh(in_quoted_braces=_IN_BRACES)  # there a single quote within "${…}" is one, too
-_ZSH = _sh(gap=_BLANK.replace(r"\#", r"(?:(?<!\()\#|\#(?!\S))"))  # there `(#` begins what qualifies a pattern
+_ZSH = _sh(
+    gap=_BLANK.replace(r"\#", r"(?:(?<![^\s;&|])\#|\#(?!\S))")
+)  # there `(#` begins what qualifies a pattern
 
 _FISH = _Grammar(
     gap=_BLANK,
@@ -838,19 +840,19 @@ class _ShReader(_Reader):
         self.function: str | None = None  # whose body comes next
 
     def take_word(self, token: _Token) -> None:
-        raw = token.raw
-        if self.is_test or (not self.words and raw == "[["):
+        raw, first = token.raw, self.words[0].raw if self.words else ""
+        if self.is_test or (not first and raw == "[["):
             self.is_test, self.is_fresh = raw != "]]", False
         elif self.frames and self.frames[-1].is_pattern:
             if raw == "esac":
                 self.close(raw)
-        elif raw == "}" or (not self.words and raw in {"fi", "done", "esac"}):
+        elif raw in {"fi", "done", "esac", "}"} and (not first or (raw == "}" and self.shell == "zsh")):
             self.close(raw)
-        elif self.words and self.words[0].raw == "function":
+        elif first == "function":
             self._name_function(token)
-        elif not self.words and raw in self.blocks:
+        elif raw in self.blocks and (not first or (first == "repeat" and self.shell == "zsh")):
             self._begin_block(token)
-        elif self.words or raw not in self.skipped:
+        elif first or raw not in self.skipped:
             self._take_argument(token)
 
     def _begin_block(self, token: _Token) -> None:

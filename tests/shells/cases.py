@@ -281,6 +281,12 @@ FUNCTIONS = {
     "function keyword without a name": Case("zsh", "function { export KEY=@ }\n", "rc:1"),
     "closed on the same line in zsh": Case("zsh", "f() { export KEY=@ }\nexport A=1\n"),
     "short if in zsh": Case("zsh", "if [[ -n $HOME ]] { export KEY=@ }\n", "rc:1"),
+    "block that is repeated": Case("zsh", "{\nrepeat 2 { true }\nexport KEY=@ }\n", "rc:3"),
+    "brace as an argument": Case("bash sh", "f() {\necho }\nexport KEY=@\n}\n"),
+    "pattern with flags in zsh": Case(
+        "zsh", "[[ x == (#i)(a|b)#(c) ]]\nls *(#qN) &>/dev/null\nexport KEY=@\n", "rc:3"
+    ),
+    "comment behind a parenthesis": Case(SH, "( # it's\ntrue)# it's\nexport KEY=@\n", "rc:3"),
     "calls itself": Case("bash zsh", "f() { [ $1 ] && f; export KEY=@; }\nf\n", "rc:1"),
     "eval": Case(SH, "eval 'export KEY=@'\n", "rc:1"),
     "eval of a text in double quotes": Case(SH, 'A=1\neval "export KEY=@; B=2"\n', "rc:2"),
