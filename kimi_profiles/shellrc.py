@@ -6,7 +6,7 @@ what is taken back under a condition only counts as still set. The body of a fun
 is called.
 
 Not seen: values that a program prints (``eval "$(tool)"``, ``export $(cat FILE)``), paths that a command
-works out, ``.envrc``, the Windows registry, ``launchctl``. No value leaves this module.
+works out, ``.envrc``, ``BASH_ENV``, the Windows registry, ``launchctl``. No value leaves this module.
 
 Source: the manuals of bash 5.2, dash 0.5.12, zsh 5.9, fish 3.6 and tcsh 6.24, and those shells themselves:
 ``tests/shells``. PowerShell from its documentation alone (about_Profiles, about_Environment_Variables).
@@ -90,7 +90,8 @@ def find_settings(
 
     Returns:
         Shell by shell, in the order in which the shell comes by them: the last one of a shell decides what
-        the variable is there. A file that cannot be read says nothing.
+        the variable is there. A file that cannot be read, or is larger than a MiB, says nothing; and what
+        would take longer than a second or so is not read to its end.
     """
     library = _Library()
     texts = {**env, "HOME": str(home), "__fish_config_dir": str(_config(home, env) / "fish")}
@@ -307,11 +308,10 @@ class _Session:
 
     def _do(self, step: _Step, path: Path, depth: int) -> None:
         match step.verb:
-            case "assign" if self._name(step.name):
-                self._assign(step, path)
             case "assign" | "local":
                 texts = [text for raw in step.texts for text in self._expand(raw)]
                 self.texts[step.name] = texts[:_MAX_ALTERNATIVES]
+                self._assign(step, path)
             case "export" | "unexport" if self._name(step.name):
                 self._variable(step).is_exported = step.verb == "export"
             case "unset" if self.is_sure and not step.is_conditional:
@@ -342,6 +342,8 @@ class _Session:
         return self.variables.setdefault(self._key(step), _Variable())
 
     def _assign(self, step: _Step, path: Path) -> None:
+        if step.verb == "local" or not self._name(step.name):
+            return
         variable = self._variable(step)
         is_empty = bool(step.texts) and not any(map(_unquoted, step.texts))
         variable.places.append((path, step.line, is_empty))
@@ -368,7 +370,8 @@ class _Session:
 
 # ---- words
 
-_QUOTED = re.compile(r"""'([^']*)'?|"((?:[^"\\]++|\\[\s\S])*+)"?|\\\r?\n|\\([\s\S])""")
+# Atomic groups, as possessive repeats of groups are wrong before Python 3.11.5 (python/cpython gh-106052).
+_QUOTED = re.compile(r"""'([^']*)'?|"((?>(?:[^"\\]++|\\[\s\S])*))"?|\\\r?\n|\\([\s\S])""")
 _ESCAPED = re.compile(r'\\(?:\n|([$`"\\]))')
 _EXPANDED = re.compile(
     r"""
@@ -454,11 +457,11 @@ class _Grammar:
 
     @cached_property
     def tokens(self) -> re.Pattern[str]:
-        return re.compile(rf"(?:{self.gap})*+(?:({self.operator})|((?:{self.piece})++))?")
+        return re.compile(rf"(?>(?:{self.gap})*)(?:({self.operator})|((?>(?:{self.piece})+)))?")
 
     @cached_property
     def pieces(self) -> re.Pattern[str]:
-        return re.compile(rf"(?:{self.piece})*+")
+        return re.compile(rf"(?>(?:{self.piece})*)")
 
     @cached_property
     def openers(self) -> re.Pattern[str]:
@@ -586,11 +589,11 @@ _BEFORE_COMMANDS = frozenset(
 )
 
 _SINGLE = r"'[^']*+(?:'|\Z)"
-_ESCAPES = r"'(?:[^'\\]++|\\[\s\S])*+(?:'|\Z)"  # a single-quoted text in which a backslash counts
+_ESCAPES = r"'(?>(?:[^'\\]++|\\[\s\S])*)(?:'|\Z)"  # a single-quoted text in which a backslash counts
 _BACKSLASH = r"\\(?:[\s\S]|\Z)"
-_BACKTICKS = r"`(?:[^`\\]++|\\[\s\S])*+(?:`|\Z)"
+_BACKTICKS = r"`(?>(?:[^`\\]++|\\[\s\S])*)(?:`|\Z)"
 _BLANK = r"[ \t]++|\\\r?\n|\#[^\n]*+"
-_ARITHMETIC = r"\(\((?:[^()]++|\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\))*+\)\)"
+_ARITHMETIC = r"\(\((?>(?:[^()]++|\((?>(?:[^()]++|\((?>(?:[^()]++|\([^()]*+\))*)\))*)\))*)\)\)"
 _GLOB = r"(?<=[^\s;&|()<>=])\([^()\s'\"`]++\)"  # what is in parentheses right behind a word, is a part of it
 _SH_INSIDE = rf"{_BACKSLASH}|{_BACKTICKS}|\${_ARITHMETIC}|\$\(|\$\{{"
 _IN_QUOTES = rf'"|{_SH_INSIDE}'
@@ -629,7 +632,7 @@ _CSH = _Grammar(
     operator=r"\n|<<|>>&?!?|>&?!?|<|&&|\|\||\|&|[;&|()]",
     # No quote of its own goes on over a line end.
     piece=rf"[^ \t\n'\"\\`;&|<>()]++|{_BACKSLASH}"
-    + "".join(rf"|{quote}(?:[^{quote}\\\n]++|{_BACKSLASH})*+(?:{quote}|(?=\n)|\Z)" for quote in "'\"`"),
+    + "".join(rf"|{quote}(?>(?:[^{quote}\\\n]++|{_BACKSLASH})*)(?:{quote}|(?=\n)|\Z)" for quote in "'\"`"),
     opener=r"(?!)",
     inside={},
     has_documents=True,

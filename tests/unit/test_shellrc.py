@@ -219,6 +219,11 @@ def test_a_setting_says_what_where_and_for_whom_but_no_value(home: Path) -> None
     assert "canary" not in repr(found)
 
 
+def test_a_condition_on_a_call_is_one_on_all_it_does(home: Path) -> None:
+    write(home / ".bashrc", 'f() { unset KEY; }\nexport KEY=x\n[ -n "$X" ] && f\n')
+    assert exported(home) == ".bashrc:2"
+
+
 def test_what_is_not_exported_is_told_too(home: Path) -> None:
     write(home / ".bashrc", "KEY=x\n")
     write(home / ".zshrc", "export KEY=x\ntypeset +x KEY\n")
@@ -391,6 +396,12 @@ def test_a_path_may_hold_a_variable_of_the_environment(home: Path) -> None:
     assert find(home) == []
 
 
+def test_a_variable_that_is_asked_for_may_be_part_of_a_path(home: Path) -> None:
+    write(home / ".bashrc", "export DIR=~/dot\n. $DIR/x.sh\n")
+    write(home / "dot/x.sh", "export KEY=x\n")
+    assert [(one.name, one.line) for one in find(home, "KEY", "DIR")] == [("DIR", 1), ("KEY", 1)]
+
+
 def test_the_home_is_the_one_that_was_named(home: Path) -> None:
     other = home / "other"
     write(other / ".bashrc", ". $HOME/x.sh\n. ~/y.sh\n")
@@ -503,7 +514,7 @@ def test_strange_bytes_hide_nothing(text: bytes, home: Path) -> None:
 
 # ---- files that mean harm
 
-FORKS = "".join(f"f{n}() {{ " + f"f{n + 1}; " * 20 + "}\n" for n in range(9)) + "f0\n"
+FORKS = "".join(f"f{n}() {{ " + f"f{n + 1}; " * 60 + "}\n" for n in range(9)) + "f0\n"
 HARM = {
     "double quotes": '"',
     "single quotes": "'",
@@ -548,6 +559,19 @@ def test_a_hostile_file_takes_no_time(unit: str, home: Path) -> None:
     started = time.process_time()
     find(home)
     assert time.process_time() - started < 2
+
+
+def test_a_variable_with_a_billion_meanings_hides_nothing(home: Path) -> None:
+    write(home / ".bashrc", f"a={'{b,c}' * 30}\n" * 100)
+    write(home / ".zshrc", "export KEY=x\n")
+    assert exported(home) == ".zshrc:1"
+
+
+def test_unmatched_ends_take_no_time(home: Path) -> None:
+    write(home / ".bashrc", "{ " * 20_000 + "fi\n" * 20_000)
+    started = time.process_time()
+    find(home)
+    assert time.process_time() - started < 3
 
 
 def test_functions_that_call_each_other_a_billion_times_end(home: Path) -> None:
