@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from real_client.sandbox import CLIENTS
+
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterator, Mapping, Sequence
@@ -108,6 +110,7 @@ PROCESSES: dict[str, dict[str, str]] = {
 }
 
 FACTORS: dict[str, Sequence[str]] = {
+    "version": CLIENTS,
     "url": tuple(URLS),
     "url layer": LAYERS,
     "url below": ("none", "managed", "project", "claude.json", "process"),
