@@ -615,9 +615,8 @@ def _sh(in_quoted_braces: str = rf'[}}"]|{_SH_INSIDE}', gap: str = _BLANK) -> _G
 
 _SH = _sh()
 _BASH = _sh(in_quoted_braces=_IN_BRACES)  # there a single quote within "${…}" is one, too
-_ZSH = _sh(
-    gap=_BLANK.replace(r"\#", r"(?:(?<![^\s;&|])\#|\#(?!\S))")
-)  # there `(#` begins what qualifies a pattern
+# There `(#` begins what qualifies a pattern.
+_ZSH = _sh(gap=_BLANK.replace(r"\#", r"(?:(?<![^\s;&|])\#|\#(?!\S))"))
 
 _FISH = _Grammar(
     gap=_BLANK,

@@ -196,6 +196,7 @@ LINES = {
     "unapply": ["unapply --dry-run", "unapply", "unapply"],
     "plan": ["plan work", "plan other --exit-code", "plan work --keep-login", "plan helped"],
     "status": ["status", "status --check"],
+    "doctor": ["doctor"],
     "list": ["list", "list --all", "list --names"],
     "show": ["show work", "show moonshot-cn"],
     "init": ["init"],

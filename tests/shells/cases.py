@@ -158,7 +158,7 @@ NESTED = {
     "after a subshell": Case(SH, "(cd / && true)\nexport KEY=@\n", "rc:2"),
     "comment in a substitution": Case(SH, "A=$(echo 1 # it's\n)\nexport KEY=@\n", "rc:3"),
     "here-document in a substitution": Case(SH, "A=$(cat <<'E'\nit's )\nE\n)\nexport KEY=@\n", "rc:5"),
-    "case in a substitution": Case(SH, "A=$(case x in if|a) :;; x) export KEY=@ ;; esac; echo esac)\n"),
+    "case in a substitution": Case(SH, "A=$(case x in if|a) :;; x) : ;; esac; export KEY=@; echo esac)\n"),
     "default value with a quote": Case("sh zsh", 'A="${B:-it\'s}"\nexport KEY=@\nC="${D:-isn\'t}"\n', "rc:2"),
     "default value in quotes": Case("bash", 'A="${B:-\'}"\'}"\nexport KEY=@\n', "rc:2"),
     "brace in a default value": Case(SH, 'A=${B:-"}"}\nexport KEY=@\n', "rc:2"),

@@ -109,13 +109,13 @@ def random_rc(chance: random.Random, shell: str, *, depth: int = 0, is_condition
     statements = []
     for _ in range(chance.randint(1, 4)):
         kind = chance.random()
-        if kind < 0.35 and depth < 4:
+        if kind < (0.35 if depth else 0.7) and depth < 4:
             block, decides = chance.choice(blocks)
             inner = random_rc(chance, shell, depth=depth + 1, is_conditional=is_conditional or decides)
             statements.append(block.format(inner, n=chance.randint(1, 10**9)))
-        elif kind < 0.65:
+        elif kind < (0.65 if depth else 0.8):
             statements.append(chance.choice({"fish": FISH_SETTING, "zsh": ZSH_SETTING}.get(shell, SETTING)))
-        elif kind < 0.75 and not is_conditional:
+        elif kind < (0.75 if depth else 0.87) and not is_conditional:
             statements.append(chance.choice(FISH_UNDOING if is_fish else UNDOING))
         else:
             statements.append(chance.choice(FISH_NOISE if is_fish else NOISE))

@@ -552,6 +552,7 @@ HARM = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("unit", HARM.values(), ids=HARM)
 def test_a_hostile_file_takes_no_time(unit: str, home: Path) -> None:
     for shell in ("bash", "fish", "csh", "powershell"):
@@ -581,6 +582,7 @@ def test_functions_that_call_each_other_a_billion_times_end(home: Path) -> None:
     assert time.process_time() - started < 4
 
 
+@pytest.mark.once
 def test_the_largest_file_ends(home: Path) -> None:
     write(home / ".bashrc", ("export KEY=x\n" * (1 << 20))[: 1 << 20])
     started = time.process_time()
@@ -588,6 +590,7 @@ def test_the_largest_file_ends(home: Path) -> None:
     assert time.process_time() - started < 4
 
 
+@pytest.mark.once
 def test_many_large_files_end(home: Path) -> None:
     write(home / ".bashrc", "for f in ~/d/*; do . $f; done\n")
     for number in range(50):
@@ -622,6 +625,7 @@ WORDS = (
 PIECES = st.sampled_from([*HARM.values(), *WORDS, " ", " ", "\n", "\n"])
 
 
+@pytest.mark.once
 @settings(
     max_examples=amount(60, 1500),
     deadline=None,
