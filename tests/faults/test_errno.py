@@ -67,7 +67,7 @@ def faults_of(log: str, home: Path, others: int) -> list[tuple[Call, str]]:
         *(
             (call, error)
             for number, call in enumerate(changing)
-            for error in errors_for(number, amount(2, 8))
+            for error in errors_for(number, amount(1, 8))
         ),
         *((call, error) for number, call in enumerate(rest) for error in errors_for(number, amount(1, 8))),
     ]

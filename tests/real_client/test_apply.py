@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ from support import amount
 from real_client.sandbox import CLIENTS, ClientRun, Request, run_client
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 STORE = """\
@@ -109,6 +110,16 @@ class Machine:
         )
 
 
+def by_turns(*levels: Iterable[Any]) -> list[tuple[Any, ...]]:
+    """Every combination on one of the versions, by turns, and on both in the long run."""
+    return [
+        (version, *combination)
+        for number, combination in enumerate(itertools.product(*levels))
+        for turn, version in enumerate(CLIENTS)
+        if amount((number + turn) % 2, 1)
+    ]
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     path = tmp_path / "profiles.toml"
@@ -181,17 +192,7 @@ SURROUNDINGS: dict[str, tuple[dict[str, str], dict[str, Any], dict[str, Any]]] =
 }
 
 
-# Each on one of the versions, by turns, and all on both in the long run.
-ALONE = [
-    (version, profile, name)
-    for number, profile in enumerate(EXPECTED)
-    for other, name in enumerate(SURROUNDINGS)
-    for turn, version in enumerate(CLIENTS)
-    if amount((number + other + turn) % 2, 1)
-]
-
-
-@pytest.mark.parametrize(("client", "profile", "name"), ALONE, indirect=["client"])
+@pytest.mark.parametrize(("client", "profile", "name"), by_turns(EXPECTED, SURROUNDINGS), indirect=["client"])
 def test_the_profile_alone_is_used(machine: Machine, profile: str, name: str) -> None:
     shell, settings, state = SURROUNDINGS[name]
     write_json(machine.settings, settings)
@@ -284,9 +285,12 @@ SCOPES: dict[str, tuple[list[str], str, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("scope", SCOPES)
-@pytest.mark.parametrize(("below", "profile"), [("key", "token"), ("token", "key"), ("helper", "key")])
-def test_a_stronger_scope_wins_alone(machine: Machine, below: str, profile: str, scope: str) -> None:
+STRONGER = [("key", "token"), ("token", "key"), ("helper", "key")]
+
+
+@pytest.mark.parametrize(("client", "pair", "scope"), by_turns(STRONGER, SCOPES), indirect=["client"])
+def test_a_stronger_scope_wins_alone(machine: Machine, pair: tuple[str, str], scope: str) -> None:
+    below, profile = pair
     options, file, arguments = SCOPES[scope]
     machine.run("apply", below)
     user_settings = machine.settings.read_bytes()
