@@ -75,10 +75,12 @@ class Login:
     Attributes:
         path: The file that holds it.
         token: Its access token.
+        plan: The subscription, such as ``max``; ``None`` where the file does not say.
     """
 
     path: Path
     token: str = field(repr=False)
+    plan: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def predict_request(effective: Effective, login: Login | None, rules: Rules) -> 
     """What a plain ``claude -p`` with these layers would send."""
     if is_host_managed(effective, rules):
         effective, login = effective.without(_PROVIDER, from_all_but="process"), None
-    model = _model(effective, rules)
+    model = _model(effective, login, rules)
     obstacle = _obstacle(effective, rules)
     url = messages_url(_text(effective, "ANTHROPIC_BASE_URL").strip() or FIRST_PARTY_URL)
     credentials = tuple(_credentials(effective, login, rules))
@@ -286,7 +288,7 @@ def _custom_headers(text: str) -> Mapping[str, str]:
     return headers
 
 
-def _model(effective: Effective, rules: Rules) -> Model:
+def _model(effective: Effective, login: Login | None, rules: Rules) -> Model:
     body = _extra_body(effective)
     if "model" in body:
         model = body["model"]
@@ -298,9 +300,20 @@ def _model(effective: Effective, rules: Rules) -> Model:
     name = "ANTHROPIC_DEFAULT_MODEL"
     if rules.is_newer and _text(effective, name).strip():
         return _chosen(effective, name, _text(effective, name), rules)
-    name = _OPUS if rules.is_newer else _SONNET
+    name = _default_tier(effective, login, rules)
     mapped = _mapped(effective, name, rules)
     return mapped if mapped.id is None else _chosen(effective, name, mapped.id, rules)
+
+
+def _default_tier(effective: Effective, login: Login | None, rules: Rules) -> str:
+    """Whose mapping counts where no model is chosen: with a subscription, what that pays for."""
+    names = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "apiKeyHelper")
+    is_needed = not any(_Source(effective, name, rules).counts for name in names)
+    oauth = _oauth(effective, login, rules, is_needed=is_needed)
+    if oauth is None:
+        return _OPUS if rules.is_newer else _SONNET
+    is_login = login is not None and oauth.path == login.path
+    return _OPUS if is_login and login is not None and login.plan == "max" else _SONNET
 
 
 def _chosen(effective: Effective, name: str, value: str, rules: Rules) -> Model:

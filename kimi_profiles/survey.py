@@ -139,7 +139,7 @@ def _read_login(path: Path) -> Login | None:
     try:
         login = json.loads(read_file(path) or b"null")["claudeAiOauth"]
         is_usable = "user:inference" in login["scopes"]
-        token = login["accessToken"]
-    except (ProfilesError, ValueError, LookupError, TypeError, RecursionError):
+        token, plan = login["accessToken"], login.get("subscriptionType")
+    except (ProfilesError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    return Login(path, token) if is_usable and isinstance(token, str) and token else None
+    return Login(path, token, plan) if is_usable and isinstance(token, str) and token else None

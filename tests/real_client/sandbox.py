@@ -185,6 +185,7 @@ def _clean_environment(home: Path, private: Path) -> dict[str, str]:
         "PATH": os.pathsep.join(dict.fromkeys(places)),
         "TMPDIR": str(private),
         "LANG": "C.UTF-8",
+        "RES_OPTIONS": "timeout:1 attempts:1",  # there is nobody to ask for a name
     }
 
 

@@ -230,6 +230,23 @@ def test_the_model(env: dict[str, Any], top: str | None, older: str | None, newe
         assert request.model.id == expected, rules.version
 
 
+# id → (login, shell, of 2.1.39, of 2.1.329)
+WITH_LOGIN = {
+    "a plan that is not told": (LOGIN, {}, "s", "s"),
+    "max": (Login(Path("login"), "L", "max"), {}, "o", "o"),
+    "pro": (Login(Path("login"), "L", "pro"), {}, "s", "s"),
+    "a variable beside it": (Login(Path("login"), "L", "max"), OAUTH, "s", "s"),
+    "a token beside it": (Login(Path("login"), "L", "max"), TOKEN, "s", "o"),
+}
+
+
+@pytest.mark.parametrize(("login", "shell", "older", "newer"), WITH_LOGIN.values(), ids=WITH_LOGIN)
+def test_the_model_of_a_subscription(login: Login, shell: dict[str, str], older: str, newer: str) -> None:
+    for rules, expected in ((OLDER, older), (NEWER, newer)):
+        request = predict_request(effective(rules, MAPPED, shell=shell), login, rules)
+        assert request.model.id == expected, rules.version
+
+
 def test_a_model_names_who_decided() -> None:
     request = predict_request(effective(NEWER, {**MAPPED, MODEL: "opus"}), None, NEWER)
     assert request.model.names == (MODEL, "ANTHROPIC_DEFAULT_OPUS_MODEL")
