@@ -79,7 +79,6 @@ MODELS: dict[str, Any] = {
     "none": NOTHING,
     "set": "some-model",
     "empty": "",
-    "blank": " ",
     "alias": "Sonnet",
     "alias[1m]": "opus[1m]",
     "set[1m]": "some-model[1m]",

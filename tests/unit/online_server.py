@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import socket
 import ssl
 import subprocess
@@ -127,20 +128,26 @@ class Proxy(Server):
             return
         with socket.create_connection(("127.0.0.1", self.port_behind)) as behind:
             connection.sendall(b"HTTP/1.1 200 Connection Established\r\n\r\n")
-            back = threading.Thread(target=_pump, args=(behind, connection, None), daemon=True)
-            back.start()
-            _pump(connection, behind, self.raw)
-            back.join(5)
+            _relay(connection, behind, self.raw)
 
 
-def _pump(source: socket.socket, sink: socket.socket, kept: list[bytes] | None) -> None:
+def _relay(connection: socket.socket, behind: socket.socket, kept: list[bytes]) -> None:
+    """Both ways in one thread: two of them may not use one TLS connection at once."""
+    ends = [connection, behind]
     with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            if kept is not None:
-                kept.append(data)
-            sink.sendall(data)
-    with contextlib.suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)
+        while ends:
+            waiting = [end for end in ends if getattr(end, "pending", int)()]
+            for source in waiting or select.select(ends, [], [], 5)[0]:
+                sink = behind if source is connection else connection
+                data = source.recv(65536)
+                if data and source is connection:
+                    kept.append(data)
+                if data:
+                    sink.sendall(data)
+                else:
+                    ends.remove(source)
+                    with contextlib.suppress(OSError):
+                        sink.shutdown(socket.SHUT_WR)
 
 
 def read_request(connection: socket.socket) -> Asked | None:
