@@ -136,7 +136,10 @@ class Request:
 def predict_request(effective: Effective, login: Login | None, rules: Rules) -> Request:
     """What a plain ``claude -p`` with these layers would send."""
     if is_host_managed(effective, rules):
+        has_helper = bool(_text(effective, "apiKeyHelper"))
         effective, login = effective.without(_PROVIDER, from_all_but="process"), None
+        if has_helper:  # it is not asked, and all the same in the way of an OAuth token
+            effective = effective.without({"CLAUDE_CODE_OAUTH_TOKEN"}, from_all_but="managed")
     model = _model(effective, login, rules)
     obstacle = _obstacle(effective, rules)
     url = messages_url(_text(effective, "ANTHROPIC_BASE_URL").strip() or FIRST_PARTY_URL)

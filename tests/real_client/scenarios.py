@@ -73,7 +73,6 @@ OAUTH: dict[str, Any] = {"none": NOTHING, "set": "sk-ant-oat01-test-variable", "
 LOGINS: dict[str, Any] = {
     "none": None,
     "set": ["user:inference", "user:profile"],
-    "no right": ["user:profile"],
 }
 MODELS: dict[str, Any] = {
     "none": NOTHING,
