@@ -28,6 +28,7 @@ __all__ = [
     "Request",
     "is_host_managed",
     "messages_url",
+    "obeyed",
     "predict_request",
     "tier_models",
 ]
@@ -64,6 +65,8 @@ _HOST_MANAGED = (
     "ANTHROPIC_UNIX_SOCKET",
 )
 _PROVIDER = frozenset(BEARING) - {"model"}
+_OAUTH_NAME = "CLAUDE_CODE_OAUTH_TOKEN"
+_BEFORE_LOGIN = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "apiKeyHelper")
 _TRUE = {"1", "true", "yes", "on"}
 _HOST_ENTRYPOINTS = {"claude-desktop", "local-agent"}
 
@@ -136,10 +139,7 @@ class Request:
 def predict_request(effective: Effective, login: Login | None, rules: Rules) -> Request:
     """What a plain ``claude -p`` with these layers would send."""
     if is_host_managed(effective, rules):
-        has_helper = bool(_text(effective, "apiKeyHelper"))
-        effective, login = effective.without(_PROVIDER, from_all_but="process"), None
-        if has_helper:  # it is not asked, and all the same in the way of an OAuth token
-            effective = effective.without({"CLAUDE_CODE_OAUTH_TOKEN"}, from_all_but="managed")
+        effective, login = obeyed(effective, rules), None
     model = _model(effective, login, rules)
     obstacle = _obstacle(effective, rules)
     url = messages_url(_text(effective, "ANTHROPIC_BASE_URL").strip() or FIRST_PARTY_URL)
@@ -187,6 +187,17 @@ def is_host_managed(effective: Effective, rules: Rules) -> bool:
     return rules.is_newer and (_is_true(managed) or bool(auth) or bool(socket))
 
 
+def obeyed(effective: Effective, rules: Rules) -> Effective:
+    """The layers as far as the client obeys them: no settings file has a say where a host program decides."""
+    if not is_host_managed(effective, rules):
+        return effective
+    alone = effective.without(_PROVIDER, from_all_but="process")
+    if not _text(effective, "apiKeyHelper"):
+        return alone
+    # It is not asked, and all the same in the way of an OAuth token.
+    return alone.without({_OAUTH_NAME}, from_all_but="managed")
+
+
 def tier_models(effective: Effective, rules: Rules) -> dict[str, Model]:
     """The model of each tier: of the aliases that this version knows, and of subagents."""
     aliases = _NEWER_ALIASES if rules.is_newer else _ALIASES
@@ -208,7 +219,7 @@ def _credentials(effective: Effective, login: Login | None, rules: Rules) -> Ite
     helper = _Source(effective, "apiKeyHelper", rules)
     primary = _Source(effective, "primaryApiKey", rules)
     custom = _custom_headers(_text(effective, "ANTHROPIC_CUSTOM_HEADERS"))
-    oauth = _oauth(effective, login, rules, is_needed=not (token.counts or key.counts or helper.counts))
+    oauth = _oauth(effective, login, rules)
     found: dict[str, Credential | None] = dict.fromkeys(_HEADERS)
     if oauth is not None:
         found["authorization"] = oauth
@@ -252,21 +263,21 @@ class _Source:
         return Credential(header, self.name, layer.name, layer.path, value)
 
 
-def _oauth(effective: Effective, login: Login | None, rules: Rules, *, is_needed: bool) -> Credential | None:
+def _oauth(effective: Effective, login: Login | None, rules: Rules) -> Credential | None:
     """A claude.ai login takes the place of every other credential, where it counts at all."""
+    is_needed = not any(_Source(effective, name, rules).counts for name in _BEFORE_LOGIN)
     if not is_needed and not _prefers_login(effective, rules):
         return None
-    name = "CLAUDE_CODE_OAUTH_TOKEN"
     # The older one reads it before any settings; the newer one lets no project supply it.
     layers = (
         layer
-        for layer in effective.suppliers(name)
+        for layer in effective.suppliers(_OAUTH_NAME)
         if (layer.name not in {"local", "project"} if rules.is_newer else layer.name == "process")
     )
     layer = next(layers, None)
-    value = "" if layer is None else layer.values[name]
+    value = "" if layer is None else layer.values[_OAUTH_NAME]
     if layer is not None and (value.strip() if rules.is_newer else value):
-        return Credential("authorization", name, layer.name, layer.path, value.strip())
+        return Credential("authorization", _OAUTH_NAME, layer.name, layer.path, value.strip())
     if login is not None:
         return Credential("authorization", "claude.ai login", "user", login.path, login.token)
     return None
@@ -310,9 +321,7 @@ def _model(effective: Effective, login: Login | None, rules: Rules) -> Model:
 
 def _default_tier(effective: Effective, login: Login | None, rules: Rules) -> str:
     """Whose mapping counts where no model is chosen: with a subscription, what that pays for."""
-    names = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "apiKeyHelper")
-    is_needed = not any(_Source(effective, name, rules).counts for name in names)
-    oauth = _oauth(effective, login, rules, is_needed=is_needed)
+    oauth = _oauth(effective, login, rules)
     if oauth is None:
         return _OPUS if rules.is_newer else _SONNET
     is_login = login is not None and oauth.path == login.path

@@ -24,14 +24,13 @@ from kimi_profiles.jsontext import Document
 from kimi_profiles.layers import BEARING
 from kimi_profiles.ledger import ABSENT, needed_backups, read_ledger
 from kimi_profiles.paths import find_scope
-from kimi_profiles.request import is_host_managed
+from kimi_profiles.request import obeyed
 from kimi_profiles.route import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from kimi_profiles.api import ClaudeCode
-    from kimi_profiles.layers import Effective
     from kimi_profiles.ledger import Ledger
     from kimi_profiles.profile import Profile
     from kimi_profiles.secrets import Secret
@@ -86,7 +85,7 @@ def read_patient(
     return Patient(
         claude=claude,
         survey=survey,
-        effective=_obeyed(survey),
+        effective=obeyed(survey.effective, survey.rules),
         platform=platform,
         state=_client_state(survey),
         ledger=ledger,
@@ -132,12 +131,6 @@ def _survey(claude: ClaudeCode, flag_settings: Path | None) -> Survey:
     if claude.scope.name != "path" or flag_settings is not None or is_layer or not named.exists():
         return survey
     return claude.survey(flag_settings=named)
-
-
-def _obeyed(survey: Survey) -> Effective:
-    if not is_host_managed(survey.effective, survey.rules):
-        return survey.effective
-    return survey.effective.without(set(BEARING) - {"model"}, from_all_but="process")
 
 
 def _attended(claude: ClaudeCode, survey: Survey, ledger: Ledger | None) -> ClaudeCode:

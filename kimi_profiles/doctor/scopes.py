@@ -40,15 +40,14 @@ def _hidden(patient: Patient) -> list[tuple[Layer, list[str]]]:
     """Each layer that hides something of the profile, with the names."""
     mine, ledger = patient.layer, patient.ledger
     record = ledger.records.get(patient.holder) if ledger else None
-    if mine is None or record is None or patient.applied is None:
+    if mine is None or mine.path is None or record is None or patient.applied is None:
         return []
     owned = {split_pointer(entry.pointer)[-1] for entry in record.owned if patient.holder in entry.holders}
-    names = [name for name in BEARING if name in owned and name in mine.values]
-    hidden = [name for name in names if patient.effective.value(name) != mine.values[name]]
+    hidden = [each for each in patient.effective.hidden(mine.path) if each[0] in owned]
     return [
-        (layer, [name for name in hidden if patient.winner(name) is layer])
+        (layer, [name for name, winner in hidden if winner is layer])
         for layer in patient.effective.layers
-        if any(patient.winner(name) is layer for name in hidden)
+        if any(winner is layer for _, winner in hidden)
     ]
 
 
