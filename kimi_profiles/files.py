@@ -564,7 +564,7 @@ def _explained(path: Path, verb: str) -> Iterator[None]:
         raise
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        if error.errno in {errno.EISDIR, errno.ENXIO, errno.ENOTDIR, errno.ELOOP}:
+        if error.errno in {errno.EISDIR, errno.ENXIO, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}:
             raise NotPermittedError(f"cannot {verb} this: {reason}", path=path) from None
         if error.errno == errno.EBUSY:
             raise NotPermittedError(

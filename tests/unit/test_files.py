@@ -204,6 +204,15 @@ ODD: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
+def test_a_name_that_no_file_can_have_is_named_and_refused(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 300)
+
+    with pytest.raises(NotPermittedError, match="File name too long") as caught:
+        take_snapshot(path)
+
+    assert (caught.value.path, caught.value.exit_code) == (str(path), 77)
+
+
 @pytest.mark.parametrize(("make", "reason"), ODD.values(), ids=ODD)
 def test_what_is_not_a_file_is_named_and_refused(
     make: Callable[[Path], None], reason: str, tmp_path: Path
