@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MASKABLE",
+    "RIVALS",
+    "UNMASKABLE",
     "Surroundings",
     "claude_json_changes",
     "context_tokens",
@@ -64,7 +66,7 @@ MASKABLE = frozenset(
 )
 
 # Variables of the process against which no settings file helps, and what the client does with them.
-_UNMASKABLE = {
+UNMASKABLE = {
     "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST": "Claude Code ignores endpoint and credential of all settings",
     "CLAUDE_CODE_HOST_AUTH_ENV_VAR": "Claude Code ignores endpoint and credential of all settings",
     "ANTHROPIC_UNIX_SOCKET": "Claude Code then sends its requests to that socket",
@@ -196,7 +198,7 @@ def has_login(text: str) -> bool:
 
 def environment_notices(env: Mapping[str, str]) -> list[Notice]:
     """What the process environment does to a profile and no settings file can undo."""
-    reasons = {name: why for name, why in _UNMASKABLE.items() if env.get(name)}
+    reasons = {name: why for name, why in UNMASKABLE.items() if env.get(name)}
     if env.get("CLAUDE_CODE_ENTRYPOINT") in _UNMASKABLE_ENTRYPOINTS:
         reasons["CLAUDE_CODE_ENTRYPOINT"] = "Claude Code then prefers a stored claude.ai login"
     return [

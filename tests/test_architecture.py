@@ -19,7 +19,7 @@ FLOORS = (
     {"change", "profile", "catalogue", "paths", "files", "git", "client"},
     {"locks", "credentials", "endpoint", "ledger", "backups", "layers", "online", "shellrc"},
     {"declaration", "claude", "plan", "difference", "request"},
-    {"inheritance", "merge", "targets", "survey"},
+    {"inheritance", "merge", "targets", "survey", "environment"},
     {"store", "transaction"},
     {"report", "restore", "status"},
     {"api"},
