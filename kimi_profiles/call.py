@@ -96,10 +96,15 @@ class Call:
             json.dump(data, sys.stdout, ensure_ascii=True, indent=2)
             sys.stdout.write("\n")
 
-    def say(self, *segments: Any) -> None:
-        """Print a line of the result for people."""
+    def say(self, *segments: Any, hang: int | None = None) -> None:
+        """Print a line of the result for people; see :meth:`Screen.line`."""
         if not self.is_json and not self.is_quiet:
-            self.out.line(*segments)
+            self.out.line(*segments, hang=hang)
+
+    def say_whole(self, *segments: Any) -> None:
+        """The same for a line that people copy; see :meth:`Screen.whole`."""
+        if not self.is_json and not self.is_quiet:
+            self.out.whole(*segments)
 
     def warn(self, notices: Iterable[Notice]) -> None:
         """Print what is odd, to standard error."""

@@ -286,10 +286,9 @@ def _tell(error: ProfilesError, command: str | None, *, is_json: bool) -> int:
         sys.stdout.flush()
         return error.exit_code
     screen = Screen(sys.stderr)
-    screen.width = None  # an error is never cut
-    screen.line((f"{PROGRAM}: ", "bad"), without_tokens(str(error)))
+    screen.whole((f"{PROGRAM}: ", "bad"), without_tokens(str(error)))
     if error.hint:
-        screen.line(("hint: ", "dim"), without_tokens(error.hint))
+        screen.whole(("hint: ", "dim"), without_tokens(error.hint))
     return error.exit_code
 
 

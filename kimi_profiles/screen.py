@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import unicodedata
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
 __all__ = ["Screen", "Segment", "display_width", "visible"]
 
@@ -27,7 +29,7 @@ _RICH = {
     "good": "bold green",
     "bad": "bold red",
 }
-_CONTINUED = "      "
+_BELOW = "      "
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
@@ -62,35 +64,46 @@ class Screen:
         self.has_color = _wants_color(color, is_terminal=self.is_terminal)
         self.width = shutil.get_terminal_size((100, 24)).columns if self.is_terminal else None
 
-    def line(self, *segments: Segment | str) -> None:
-        """Print one line; on a terminal that is narrower it goes on below, indented."""
-        for pieces in self._fitted(_pieces(segments), _wrap):
-            self._write(pieces)
+    def line(self, *segments: Segment | str, hang: int | None = None) -> None:
+        """Print one line; on a terminal that is narrower it goes on below.
 
-    def _fitted(
-        self, pieces: list[Segment], fit: Callable[[list[Segment], int], list[list[Segment]]]
-    ) -> list[list[Segment]]:
-        return [pieces] if self.width is None else fit(pieces, self.width)
+        Args:
+            segments: Its pieces.
+            hang: By how many columns what goes on below is indented; four more than the line if left out.
+        """
+        self._write_wrapped(_pieces(segments), hang)
+
+    def whole(self, *segments: Segment | str) -> None:
+        """Print one line that people copy: where it is too long, the terminal itself goes on with it."""
+        self._write(_pieces(segments))
+
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[Segment | str]]) -> None:
+        """Print aligned columns, as wide as their widest cell.
+
+        Where the last cells of a row do not fit on a terminal they stand below, indented.
+        """
+        titles: list[Segment] = [(title, "dim") for title in header]
+        cells = [titles, *(_pieces(row) for row in rows)]
+        widths = [max(display_width(row[i][0]) for row in cells) for i in range(len(header))]
+        for row in cells:
+            pieces: list[Segment] = []
+            left = self.width or 0
+            for (text, style), width in zip(row, widths, strict=True):
+                columns = display_width(text)
+                if self.width is not None and pieces and columns > left:
+                    self._write_wrapped(pieces, len(_BELOW))
+                    pieces, left = [(_BELOW, "")], self.width - len(_BELOW)
+                pieces += [(text, style), (" " * (width - columns + 2), "")]
+                left -= width + 2
+            self._write_wrapped(pieces, len(_BELOW))
+
+    def _write_wrapped(self, pieces: list[Segment], hang: int | None) -> None:
+        for part in [pieces] if self.width is None else _wrap(pieces, self.width, hang):
+            self._write(part)
 
     def _write(self, pieces: Sequence[Segment]) -> None:
         text = _colored(pieces) if self.has_color else "".join(text for text, _ in pieces)
         self.stream.write(f"{text.rstrip(' ')}\n")
-
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[Segment | str]]) -> None:
-        """Print aligned columns, as wide as their widest cell; a terminal's width cuts the last one."""
-        cells: list[list[Segment]] = [
-            [(cell, "") if isinstance(cell, str) else cell for cell in row] for row in rows
-        ]
-        titles: list[Segment] = [(title, "dim") for title in header]
-        titled = [titles, *cells]
-        widths = [max(display_width(visible(row[i][0])) for row in titled) for i in range(len(header))]
-        for row in titled:
-            segments: list[Segment] = []
-            for (text, style), width in zip(row[:-1], widths, strict=False):
-                padding = " " * (width - display_width(visible(text)) + 2)
-                segments += [(text, style), (padding, "")]
-            for pieces in self._fitted(_pieces([*segments, row[-1]]), _cut):
-                self._write(pieces)
 
 
 def _wants_color(color: Color, *, is_terminal: bool) -> bool:
@@ -108,30 +121,42 @@ def _pieces(segments: Iterable[Segment | str]) -> list[Segment]:
     return [(visible(text), style) for text, style in styled]
 
 
-def _cut(pieces: list[Segment], width: int) -> list[list[Segment]]:
-    """One line; what does not fit is left out, and an ellipsis says so."""
-    lines = _wrap(pieces, width)
-    if len(lines) == 1:
-        return lines
-    return [[*_wrap(pieces, width - 1)[0], ("…", "dim")]]
-
-
-def _wrap(pieces: list[Segment], width: int) -> list[list[Segment]]:
-    """As many lines as it takes, none wider than ``width``."""
-    lines: list[list[Segment]] = [[]]
-    left = width
-    for text, style in pieces:
-        fitting = ""
-        for char in text:
-            columns = display_width(char)
-            if columns > left:
-                lines[-1].append((fitting, style))
-                lines.append([(_CONTINUED, "")])
-                fitting, left = "", max(width - len(_CONTINUED), 2)
-            fitting += char
-            left -= columns
-        lines[-1].append((fitting, style))
+def _wrap(pieces: list[Segment], width: int, hang: int | None) -> list[list[Segment]]:
+    """As many lines as it takes, none wider than ``width``, broken between words where that can be."""
+    text = "".join(text for text, _ in pieces).rstrip(" ")
+    styles = [style for text, style in pieces for _ in text]
+    own = len(text) - len(text.lstrip(" "))
+    indent = " " * min(own + 4 if hang is None else hang, width - 2)
+    lines: list[list[Segment]] = []
+    start = 0
+    while start < len(text) or not lines:
+        before = indent if lines else ""
+        end = _fitting(text, start, width - len(before))
+        lines.append([(before, ""), *_restyled(text[start:end], styles[start:end])])
+        start = end
+        while start < len(text) and text[start] == " ":
+            start += 1
     return lines
+
+
+def _fitting(text: str, start: int, width: int) -> int:
+    """Where the line that begins at ``start`` ends: behind the last word that fits, or in the only one."""
+    end, columns = start, 0
+    while end < len(text):
+        columns += display_width(text[end])
+        if columns > width:
+            break
+        end += 1
+    if end == len(text) or text[end] == " ":
+        return end
+    blank = text.rfind(" ", start, end)
+    has_word = blank > start and text[start:blank].strip(" ") != ""
+    return blank if has_word else max(end, start + 1)
+
+
+def _restyled(text: str, styles: Sequence[Style]) -> list[Segment]:
+    runs = groupby(zip(text, styles, strict=True), key=itemgetter(1))
+    return [("".join(char for char, _ in run), style) for style, run in runs]
 
 
 def _colored(pieces: Iterable[Segment]) -> str:

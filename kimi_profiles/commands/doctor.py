@@ -6,7 +6,6 @@ credential that Claude Code would send; the exit status is 69 if it cannot be re
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.doctor import Finding, examine, read_patient, settled
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 _FOUND, _UNREACHABLE = 4, 69
 _STYLES: dict[str, Style] = {"error": "bad", "warning": "change", "info": "dim"}
 _INDENT = " " * 9
-_NARROWEST = 20
 _FINE = "nothing wrong"
 # Of these the last line tells.
 _ABOUT_CLIENT = {"client-missing", "client-not-measured"}
@@ -106,10 +104,7 @@ def _show(call: Call, patient: Patient, findings: list[Finding]) -> None:
 
 
 def _show_in_order(call: Call, what_is_sent: str) -> None:
-    first, *rest = _wrapped(visible(f"{_FINE}: {what_is_sent}"), call.out.width, indent="")
-    call.say((_FINE, "good"), first.removeprefix(_FINE))
-    for line in rest:
-        call.say(line)
+    call.say((_FINE, "good"), f": {what_is_sent}", hang=0)
 
 
 def _show_finding(call: Call, finding: Finding) -> None:
@@ -120,25 +115,10 @@ def _show_finding(call: Call, finding: Finding) -> None:
     beside: list[Segment] = [(f"  {place}", "dim")] if place and is_beside else []
     call.say((head[: len(_INDENT)], style), (finding.name, "strong"), *beside)
     if place and not is_beside:
-        _say_whole(call, (place, "dim"))
-    for line in _wrapped(visible(finding.message), width):
-        call.say(_INDENT, line)
+        call.say_whole(_INDENT, (place, "dim"))
+    call.say(_INDENT, finding.message, hang=len(_INDENT))
     if finding.remedy is not None:
-        _say_whole(call, (finding.remedy, "add"))
-
-
-def _wrapped(text: str, width: int | None, *, indent: str = _INDENT) -> list[str]:
-    if width is None:
-        return [text]
-    room = max(width - len(indent), _NARROWEST)
-    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
-
-
-def _say_whole(call: Call, segment: Segment) -> None:
-    """A line that people copy: where it is too long, the terminal itself goes on with it."""
-    width, call.out.width = call.out.width, None
-    call.say(_INDENT, segment)
-    call.out.width = width
+        call.say_whole(_INDENT, (finding.remedy, "add"))
 
 
 def _what_is_sent(patient: Patient) -> str:
