@@ -70,9 +70,11 @@ HEADERS: dict[str, Any] = {
 }
 PRIMARY: dict[str, Any] = {"none": NOTHING, "set": "sk-test-primary", "empty": "", "number": 7}
 OAUTH: dict[str, Any] = {"none": NOTHING, "set": "sk-ant-oat01-test-variable", "empty": ""}
+# Where a login does not say what it pays for, 2.1.329 asks for that, for some 20 s where nobody answers.
 LOGINS: dict[str, Any] = {
     "none": None,
-    "set": ["user:inference", "user:profile"],
+    "pro": {"subscriptionType": "pro", "rateLimitTier": "default_claude_ai"},
+    "max": {"subscriptionType": "max", "rateLimitTier": "default_claude_max_5x"},
 }
 MODELS: dict[str, Any] = {
     "none": NOTHING,
@@ -186,14 +188,16 @@ class Scenario:
         _write(claude / ".config.json" if legacy else state / ".claude.json", self.state)
         if legacy:
             _write(state / ".claude.json", b'{"primaryApiKey": "sk-test-not-this-one"}')
-        scopes = LOGINS[self.levels["login"]]
-        if scopes is not None:
+        plan = LOGINS[self.levels["login"]]
+        if plan is not None:
             login = {
                 "accessToken": "sk-ant-oat01-test-login",
                 "refreshToken": "x",
                 "expiresAt": 9999999999999,
+                "scopes": ["user:inference", "user:profile"],
+                **plan,
             }
-            _write(claude / ".credentials.json", _dumps({"claudeAiOauth": {**login, "scopes": scopes}}))
+            _write(claude / ".credentials.json", _dumps({"claudeAiOauth": login}))
 
     def folders(self, home: Path, work: Path) -> tuple[Path, Path]:
         """Claude Code's folder, and that of ``.claude.json``."""
