@@ -3,7 +3,7 @@
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo test test-long test-fast lint format clients clean
+.PHONY: help .venv demo test test-long test-fast lint format site clients clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -33,9 +33,13 @@ format: .venv ## Rewrite the code in the project's format
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
 
+site: .venv ## Build the documentation as a site, into build/site
+	@.venv/bin/python docs/generate.py
+	@.ci/site
+
 clients: ## Fetch the two Claude Code versions that tests/real_client runs (needs npm)
 	@.ci/clients
 
 clean: ## Remove what this Makefile made; .cache, with the fetched clients, stays
-	rm -rf .venv .venv-3.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build .venv .venv-3.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find kimi_profiles tests examples -name __pycache__ -prune -exec rm -rf {} +

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import shlex
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -293,7 +291,7 @@ class ClaudeCode:
         applied = self.applied()
         is_meant = applied is not None and profile is not None and applied.profile == profile.name
         warnings = []
-        if applied is not None and profile is not None and applied.declared != _digest(profile):
+        if applied is not None and profile is not None and applied.declared != profile.digest:
             warnings.append(
                 Notice(
                     "profile-changed",
@@ -332,6 +330,37 @@ class ClaudeCode:
             client=find_client(self.env),
         )
 
+    def helper_command(self, profile: Profile) -> str | None:
+        """The command line by which Claude Code gets the token of ``profile``; ``None`` without a helper.
+
+        It is handed to a shell, in whatever folder it runs in.
+
+        ``-P`` keeps Python from importing a ``kimi_profiles`` that a project put into that folder.
+
+        Raises:
+            UsageError: A path in it is not UTF-8.
+        """
+        if profile.delivery != "helper":
+            return None
+        command = [sys.executable, "-P", "-m", "kimi_profiles", "token", profile.name]
+        if profile.source is not None and Path(profile.source) != self.places.store:
+            command += ["--store", profile.source]
+        if not self.is_own_home:
+            command += ["--home", str(self.places.home)]
+        line = subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
+        try:
+            line.encode()
+        except UnicodeEncodeError:
+            raise UsageError(
+                f"profile {profile.name} has a helper, whose path is not UTF-8 as JSON must be",
+                hint='set auth.delivery = "inline"',
+            ) from None
+        return line
+
+    def state_text(self) -> str:
+        """What ``.claude.json`` holds now; empty where it is not there, or not to be read."""
+        return _text_or_empty(self.places.claude_json)
+
     @property
     def _project(self) -> Path:
         return real_folder(self.root or Path())
@@ -344,7 +373,7 @@ class ClaudeCode:
         """What ``profile`` wants in a file, as far as that can be told without its token."""
         stand_in = Secret("no-token-is-needed-for-this")
         if path == self.scope.settings:
-            surroundings = Surroundings(self._supplied(), self._helper_command(profile))
+            surroundings = Surroundings(self._supplied(), self.helper_command(profile))
             text = _text_or_empty(path)
             return settings_changes(profile, stand_in, record=Record(), text=text, surroundings=surroundings)
         return claude_json_changes(profile, stand_in)
@@ -367,7 +396,7 @@ class ClaudeCode:
             *self._login_notices(profile, keep_login=keep_login),
             *(environment_notices(self.env) if self.is_own_home else ()),
         ]
-        surroundings = Surroundings(self._supplied(), self._helper_command(profile))
+        surroundings = Surroundings(self._supplied(), self.helper_command(profile))
 
         def settings(record: Record, text: str | None) -> Sequence[Change]:
             return settings_changes(profile, secret, record=record, text=text, surroundings=surroundings)
@@ -384,7 +413,7 @@ class ClaudeCode:
             profile=profile.name,
             scope=self.scope.name,
             at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            declared=_digest(profile),
+            declared=profile.digest,
             targets=tuple(str(target.path) for target in targets),
         )
         return Intent(self.scope.settings, application, tuple(targets), _taken_out, allow_tracked), warnings
@@ -436,28 +465,6 @@ class ClaudeCode:
             names |= supplied_by_settings(_text_or_empty(path))
         return names
 
-    def _helper_command(self, profile: Profile) -> str | None:
-        """The command line that Claude Code hands to a shell, in whatever folder it runs in.
-
-        ``-P`` keeps Python from importing a ``kimi_profiles`` that a project put into that folder.
-        """
-        if profile.delivery != "helper":
-            return None
-        command = [sys.executable, "-P", "-m", "kimi_profiles", "token", profile.name]
-        if profile.source is not None and Path(profile.source) != self.places.store:
-            command += ["--store", profile.source]
-        if not self.is_own_home:
-            command += ["--home", str(self.places.home)]
-        line = subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
-        try:
-            line.encode()
-        except UnicodeEncodeError:
-            raise UsageError(
-                f"profile {profile.name} has a helper, whose path is not UTF-8 as JSON must be",
-                hint='set auth.delivery = "inline"',
-            ) from None
-        return line
-
     def _login_notices(self, profile: Profile, *, keep_login: bool) -> list[Notice]:
         is_kept = keep_login or not profile.detach_login or self.scope.claude_json is None
         if not is_kept or not has_login(_text_or_empty(self.places.claude_json)):
@@ -504,11 +511,6 @@ def _with_restart_notice(result: Result) -> Result:
         "restart them",
     )
     return Result(result.command, result.profile, result.scope, result.targets, (*result.warnings, notice))
-
-
-def _digest(profile: Profile) -> str:
-    data = {name: value for name, value in asdict(profile).items() if name not in {"origins", "source"}}
-    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _read_text(path: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -9,7 +10,7 @@ import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kimi_profiles.errors import NotFoundError, UsageError
 from kimi_profiles.paths import find_places
@@ -17,16 +18,30 @@ from kimi_profiles.route import absolute
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from kimi_profiles.api import ClaudeCode
     from kimi_profiles.errors import Notice
     from kimi_profiles.screen import Screen
     from kimi_profiles.store import ProfileStore
 
-__all__ = ["Call"]
+__all__ = ["Call", "Parsers"]
 
 _NO_SUCH = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
+
+
+class Parsers(NamedTuple):
+    """What the command line consists of.
+
+    Attributes:
+        common: The parser of what may stand before a command.
+        commands: Name of a command → what it does, in a line, and its parser.
+        hands_on: Commands that hand on what is behind their arguments.
+    """
+
+    common: argparse.ArgumentParser
+    commands: Mapping[str, tuple[str, argparse.ArgumentParser]]
+    hands_on: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +52,17 @@ class Call:
         args: The parsed arguments: the common ones, and the command's own.
         out: Results for people; silent with ``--quiet`` and ``--json``.
         err: Everything else.
+        parsers: Those of all commands; asking for them imports every command.
+        rest: What is behind the arguments and not for us, for a command that hands it on.
+        ignored: Signals among those that :mod:`kimi_profiles.cli` handles that our caller had us ignore.
     """
 
     args: argparse.Namespace
     out: Screen
     err: Screen
+    parsers: Callable[[], Parsers]
+    rest: tuple[str, ...] = ()
+    ignored: frozenset[int] = frozenset()
 
     @property
     def is_json(self) -> bool:
@@ -105,6 +126,14 @@ class Call:
         """The same for a line that people copy; see :meth:`Screen.whole`."""
         if not self.is_json and not self.is_quiet:
             self.out.whole(*segments)
+
+    def busy(self, what: str) -> contextlib.AbstractContextManager[None]:
+        """While the block runs, tell people on a terminal what takes so long, if it takes long."""
+        if self.is_quiet:
+            return contextlib.nullcontext()
+        from kimi_profiles.progress import show_progress
+
+        return show_progress(what, self.err)
 
     def warn(self, notices: Iterable[Notice]) -> None:
         """Print what is odd, to standard error."""

@@ -132,6 +132,11 @@ class Catalogue:
     providers: Mapping[str, Provider]
     models: Mapping[str, Model]
 
+    def longest_prefix(self, key: str) -> str | None:
+        """The longest known beginning of keys that ``key`` begins with."""
+        prefixes = {each.key_prefix for each in self.providers.values() if each.key_prefix}
+        return max(filter(key.startswith, prefixes), key=len, default=None)
+
     def provider_at(self, base_url: str) -> Provider | None:
         """The provider that answers at ``base_url``.
 

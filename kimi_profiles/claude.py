@@ -15,6 +15,7 @@ from kimi_profiles.change import Change
 from kimi_profiles.errors import Notice
 from kimi_profiles.jsontext import Document, Found, canonical, dumps, join_pointer, loads
 from kimi_profiles.jsontext.address import Address
+from kimi_profiles.layers import CLOUDS, HOST_ENTRYPOINTS
 from kimi_profiles.secrets import is_secret_name
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ __all__ = [
     "context_tokens",
     "environment_notices",
     "has_login",
+    "is_approved",
     "is_first_party",
     "settings_changes",
     "supplied_by_env",
@@ -52,12 +54,7 @@ TIER_VARIABLES = {
 RIVALS = (
     "CLAUDE_CODE_OAUTH_TOKEN",
     "ANTHROPIC_CUSTOM_HEADERS",
-    "CLAUDE_CODE_USE_BEDROCK",
-    "CLAUDE_CODE_USE_VERTEX",
-    "CLAUDE_CODE_USE_FOUNDRY",
-    "CLAUDE_CODE_USE_MANTLE",
-    "CLAUDE_CODE_USE_ANTHROPIC_AWS",
-    "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD",
+    *CLOUDS,
     "CLAUDE_CODE_REMOTE",
 )
 # Everything that an empty string may have to mask.
@@ -72,7 +69,6 @@ UNMASKABLE = {
     "ANTHROPIC_UNIX_SOCKET": "Claude Code then sends its requests to that socket",
     "CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR": "Claude Code then sends the key it finds there too",
 }
-_UNMASKABLE_ENTRYPOINTS = {"claude-desktop", "local-agent"}
 _WINDOW = ("CLAUDE_CODE_MAX_CONTEXT_TOKENS", "CLAUDE_CODE_AUTO_COMPACT_WINDOW")
 _HELPER = "apiKeyHelper"
 _APPROVAL_LENGTH = 20
@@ -196,10 +192,21 @@ def has_login(text: str) -> bool:
     return isinstance(state, Found) and state.raw not in {'""', "null"}
 
 
+def is_approved(text: str, token: Secret) -> bool:
+    """Whether ``.claude.json`` says that this key may be used, so that an interactive start does not ask."""
+    address = Address(join_pointer("customApiKeyResponses", "approved"))
+    try:
+        state = Document(text).read([address])[address]
+    except ValueError:
+        return False
+    tails = loads(state.raw) if isinstance(state, Found) else None
+    return isinstance(tails, list) and token.reveal()[-_APPROVAL_LENGTH:] in tails
+
+
 def environment_notices(env: Mapping[str, str]) -> list[Notice]:
     """What the process environment does to a profile and no settings file can undo."""
     reasons = {name: why for name, why in UNMASKABLE.items() if env.get(name)}
-    if env.get("CLAUDE_CODE_ENTRYPOINT") in _UNMASKABLE_ENTRYPOINTS:
+    if env.get("CLAUDE_CODE_ENTRYPOINT") in HOST_ENTRYPOINTS:
         reasons["CLAUDE_CODE_ENTRYPOINT"] = "Claude Code then prefers a stored claude.ai login"
     return [
         Notice("environment-wins", f"{name} is set in this environment: {why}", f"unset {name}")

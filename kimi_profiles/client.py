@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Client", "Rules", "find_client", "rules_for"]
+__all__ = ["Client", "Rules", "find_client", "find_program", "rules_for"]
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _TIMEOUT_S = 10.0
@@ -64,16 +64,23 @@ def find_client(env: Mapping[str, str] | None = None) -> Client | None:
     its ``package.json``), so that it need not be started; where that does not tell, it is asked.
 
     Args:
-        env: The process environment; ``os.environ`` if left out. Of it ``PATH`` is looked at, of which
-            folders that are not absolute are left out: whatever lies in the working directory is not run.
+        env: The process environment; ``os.environ`` if left out. Of it ``PATH`` is looked at, as
+            :func:`find_program` does.
     """
-    env = os.environ if env is None else env
-    folders = [folder for folder in env.get("PATH", "").split(os.pathsep) if os.path.isabs(folder)]  # noqa: PTH117
-    found = shutil.which("claude", path=os.pathsep.join(folders)) if folders else None
+    found = find_program("claude", os.environ if env is None else env)
     if found is None:
         return None
     path = Path(os.path.realpath(found))
     return Client(path, _version_around(path) or _ask(path))
+
+
+def find_program(name: str, env: Mapping[str, str]) -> str | None:
+    """The path of what a shell would start as ``name``, links kept; ``None`` if there is nothing.
+
+    Folders of ``PATH`` that are not absolute are left out: whatever lies in the working directory is not run.
+    """
+    folders = [folder for folder in env.get("PATH", "").split(os.pathsep) if os.path.isabs(folder)]  # noqa: PTH117
+    return shutil.which(name, path=os.pathsep.join(folders)) if folders else None
 
 
 def _number(version: str) -> tuple[int, ...]:

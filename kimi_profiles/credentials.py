@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
     from kimi_profiles.profile import Profile, TokenRef
 
-__all__ = ["read_token", "token_file", "token_notices"]
+__all__ = ["keep_in_keyring", "read_token", "token_file", "token_notices"]
 
 _MAX_FILE_BYTES = 64 << 10
 _COMMAND_TIMEOUT_S = 60.0
+
+
+class NoEntryError(TokenUnavailableError):
+    """The keyring works, and holds nothing there."""
 
 
 def read_token(
@@ -71,6 +75,40 @@ def token_notices(profile: Profile, *, home: Path | None = None) -> list[Notice]
         return []
     message = f"the token file {path} can be read by others (mode {mode:04o})"
     return [Notice("token-file-readable", message, f"chmod 600 {shlex.quote(str(path))}")]
+
+
+def keep_in_keyring(service: str, username: str, token: Secret) -> bool:
+    """Put a token into the keyring, never over another one.
+
+    Returns:
+        Whether it had to be put there; ``False`` where the same one was there already.
+
+    Raises:
+        TokenUnavailableError: There is no keyring, it cannot be used, or it holds another token there.
+    """
+    try:
+        there = _from_keyring(service, username)
+    except NoEntryError:
+        pass
+    else:
+        if there == token:
+            return False
+        raise TokenUnavailableError(
+            f"the keyring holds another token for {username!a} at {service!a}",
+            hint="name another service, or take that entry out first",
+        )
+    import keyring
+
+    try:
+        keyring.set_password(service, username, token.reveal())
+    except Exception as error:  # noqa: BLE001 - as in _from_keyring
+        raise TokenUnavailableError(
+            f"the keyring does not take it: {type(error).__name__}",
+            hint="unlock it, or keep the token elsewhere",
+        ) from None
+    if _from_keyring(service, username) != token:
+        raise TokenUnavailableError("the keyring does not give back what was put into it")
+    return True
 
 
 def _from_env(name: str, env: Mapping[str, str]) -> Secret:
@@ -157,5 +195,5 @@ def _from_keyring(service: str, username: str | None) -> Secret:
         hint = f"keyring set {shlex.quote(service)} {shlex.quote(username or 'USERNAME')}"
         if username is None:  # the keyrings of macOS and KDE among them
             hint += ", and set auth.token.username: some keyrings find nothing without it"
-        raise TokenUnavailableError(f"the keyring has no entry {service!a}{who}", hint=hint)
+        raise NoEntryError(f"the keyring has no entry {service!a}{who}", hint=hint)
     return Secret(credential.password.strip(), source=f"the keyring entry {service!a}")

@@ -15,7 +15,15 @@ from kimi_profiles.errors import EndpointError, ProfileInvalidError
 from kimi_profiles.profile import TIERS
 from kimi_profiles.secrets import holds_token, without_tokens
 
-__all__ = ["AuthTable", "ModelsTable", "ProfileTable", "TokenTable", "check_table", "fault"]
+__all__ = [
+    "NOT_UNDER_ENV",
+    "AuthTable",
+    "ModelsTable",
+    "ProfileTable",
+    "TokenTable",
+    "check_table",
+    "fault",
+]
 
 _MAX_DEPTH = 64
 _TOML_INTEGERS = range(-(1 << 63), 1 << 63)  # a larger one is an error by TOML, and Python parses it
@@ -40,6 +48,8 @@ _NOT_HERE = {
     "CLAUDE_CODE_USE_VERTEX": "it sends requests elsewhere than to base_url",
     "CLAUDE_CODE_USE_FOUNDRY": "it sends requests elsewhere than to base_url",
 }
+NOT_UNDER_ENV = (*_ELSEWHERE, *_NOT_HERE)
+"""Variables that ``env`` refuses, in any letter case."""
 
 
 def _refuse(message: str, hint: str | None = None, *, keys: tuple[str, ...] = ()) -> PydanticCustomError:
@@ -178,49 +188,91 @@ class _Table(BaseModel):
 
 
 class TokenTable(_Table):
-    """``auth.token``: exactly one way to get at the token."""
+    """Where the token is, never the token: exactly one of `env`, `file`, `command` and `keyring`."""
 
-    env: Annotated[str, AfterValidator(_check_variable_name)] | None = None
-    file: Annotated[_Text, Field(min_length=1)] | None = None
-    command: Annotated[list[_Text], Field(min_length=1)] | None = None
-    keyring: Annotated[_Text, Field(min_length=1)] | None = None
-    username: _Text | None = None
+    env: Annotated[str, AfterValidator(_check_variable_name)] | None = Field(
+        default=None, description="Name of the environment variable that holds the token."
+    )
+    file: Annotated[_Text, Field(min_length=1)] | None = Field(
+        default=None,
+        description="Path of a file that holds the token. `~` is the home; else from this file's folder.",
+    )
+    command: Annotated[list[_Text], Field(min_length=1)] | None = Field(
+        default=None,
+        description="A program and its arguments, run without a shell; what it prints is the token.",
+    )
+    keyring: Annotated[_Text, Field(min_length=1)] | None = Field(
+        default=None, description="A service in the system's keyring. Needs `kimi-profiles[keyring]`."
+    )
+    username: _Text | None = Field(default=None, description="Whose token it is, for `keyring`.")
 
 
 class AuthTable(_Table):
-    """``auth``: where the token is, and how Claude Code gets it."""
+    """Where the token is, and how Claude Code gets it."""
 
     token: Annotated[TokenTable, BeforeValidator(_check_token)] | None = None
-    variable: Literal["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"] | None = None
-    delivery: Literal["inline", "helper"] | None = None
+    variable: Literal["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"] | None = Field(
+        default=None,
+        description="`ANTHROPIC_AUTH_TOKEN` sends the token as a bearer, `ANTHROPIC_API_KEY` as `x-api-key`. "
+        "Left out, the provider's.",
+    )
+    delivery: Literal["inline", "helper"] | None = Field(
+        default=None,
+        description="`inline` (the default) writes the token into the settings file; with `helper` Claude "
+        "Code asks `kimi-profiles token` for it.",
+    )
 
 
 class ModelsTable(_Table):
-    """``models``: tier → model id; a tier left out takes ``default``."""
+    """Model ids. A tier that is left out takes `default`; `default` left out takes the provider's."""
 
-    default: _ModelId | None = None
-    opus: _ModelId | None = None
-    sonnet: _ModelId | None = None
-    haiku: _ModelId | None = None
-    subagent: _ModelId | None = None
-    fable: _ModelId | None = None
+    default: _ModelId | None = Field(default=None, description="The main model.")
+    opus: _ModelId | None = Field(default=None, description="The model for the tier opus.")
+    sonnet: _ModelId | None = Field(default=None, description="The model for the tier sonnet.")
+    haiku: _ModelId | None = Field(
+        default=None, description="The model for the tier haiku and background requests."
+    )
+    subagent: _ModelId | None = Field(default=None, description="The model for subagents.")
+    fable: _ModelId | None = Field(default=None, description="The model for the tier fable.")
 
 
 class ProfileTable(_Table):
-    """One ``[profiles.NAME]``, or ``[defaults]``."""
+    """One profile. It needs `provider` or `base_url`, of its own or inherited."""
 
-    description: _Text | None = None
-    extends: _Text | None = None
-    provider: _Text | None = None
-    base_url: Annotated[_Text, AfterValidator(_check_url)] | None = None
+    description: _Text | None = Field(default=None, description="For `list` and `show`. Not inherited.")
+    extends: _Text | None = Field(
+        default=None, description="The profile or provider that this one builds on."
+    )
+    provider: _Text | None = Field(
+        default=None,
+        description="Known endpoint: it sets what this profile leaves out. See `kimi-profiles providers`.",
+    )
+    base_url: Annotated[_Text, AfterValidator(_check_url)] | None = Field(
+        default=None,
+        description="Address of an Anthropic-compatible endpoint: `https://…`, or `http://` to this machine; "
+        "without `/v1`. Left out, the provider's.",
+    )
     auth: AuthTable = AuthTable()
     models: ModelsTable = ModelsTable()
-    context_tokens: Annotated[int, Field(ge=1_000, le=100_000_000)] | None = None
-    env: Annotated[dict[str, str], BeforeValidator(_check_env)] = {}
-    settings: Annotated[dict[str, Any], BeforeValidator(_check_settings)] = {}
-    pin_model: bool = True
-    onboarding: bool = True
-    detach_login: bool = True
+    context_tokens: Annotated[int, Field(ge=1_000, le=100_000_000)] | None = Field(
+        default=None, description="Context window of the main model, in tokens. Left out, the catalogue's."
+    )
+    env: Annotated[dict[str, str], BeforeValidator(_check_env)] = Field(
+        default={}, description="Further environment variables. What has a key of its own is refused here."
+    )
+    settings: Annotated[dict[str, Any], BeforeValidator(_check_settings)] = Field(
+        default={},
+        description="Further settings, merged into Claude Code's `settings.json`; lists gain members.",
+    )
+    pin_model: bool = Field(
+        default=True, description="Whether `ANTHROPIC_MODEL` is set, which beats a choice by `/model`."
+    )
+    onboarding: bool = Field(
+        default=True, description="Whether the questions of the first start are marked as answered."
+    )
+    detach_login: bool = Field(
+        default=True, description="Whether a stored Console login is set aside while the profile is applied."
+    )
 
 
 def check_table(table: object, where: tuple[str, ...]) -> ProfileTable:

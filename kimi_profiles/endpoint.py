@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.errors import EndpointError, Notice
+from kimi_profiles.loopback import is_loopback
 
 if TYPE_CHECKING:
     from kimi_profiles.catalogue import Catalogue, Model, Provider
@@ -33,7 +33,7 @@ def check_base_url(url: str) -> None:
             Anthropic's protocol.
     """
     parts = _split(url)
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise EndpointError(
             "the base URL would send the token unencrypted",
             hint="use https; http is accepted for this machine only (localhost, 127.0.0.1, [::1])",
@@ -64,14 +64,14 @@ def check_token(base_url: str, token: Secret) -> None:
     provider = catalogue.provider_at(base_url)
     value = token.reveal()
     host = (urlsplit(base_url).hostname or "").removesuffix(".")
-    if _is_loopback(host):
+    if is_loopback(host):
         return
     if value.startswith(_FIRST_PARTY_PREFIX) and not f".{host}".endswith(".anthropic.com"):
         raise EndpointError(
             f"the token is a key of Anthropic's ({_FIRST_PARTY_PREFIX}…) and does not belong at {host}",
             hint="let auth.token name the variable that holds this provider's key",
         )
-    prefix = _longest_prefix(value, catalogue)
+    prefix = catalogue.longest_prefix(value)
     if provider is None or prefix == provider.key_prefix:
         return
     owners = sorted(p.base_url for p in catalogue.providers.values() if p.key_prefix == prefix)
@@ -158,17 +158,3 @@ def _split(url: str) -> SplitResult:
             "the base URL holds a query or a fragment, which the client turns into a wrong path"
         )
     return parts
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _longest_prefix(value: str, catalogue: Catalogue) -> str | None:
-    prefixes = {p.key_prefix for p in catalogue.providers.values() if p.key_prefix}
-    return max((prefix for prefix in prefixes if value.startswith(prefix)), key=len, default=None)

@@ -10,7 +10,6 @@ import codecs
 import json
 import math
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from kimi_profiles.jsontext import Document, JsonTextError, join_pointer
@@ -21,10 +20,33 @@ if TYPE_CHECKING:
 
     from kimi_profiles.client import Rules
 
-__all__ = ["BEARING", "Effective", "Ignored", "Layer", "LayerName", "read_environment", "read_layer"]
+__all__ = [
+    "BEARING",
+    "CLOUDS",
+    "HOST_ENTRYPOINTS",
+    "Effective",
+    "Ignored",
+    "Layer",
+    "LayerName",
+    "read_environment",
+    "read_layer",
+]
 
 LayerName = Literal["managed", "flag", "local", "project", "user", "claude.json", "process"]
 """Sources of configuration, from strong to weak."""
+
+CLOUDS = (
+    "CLAUDE_CODE_USE_BEDROCK",
+    "CLAUDE_CODE_USE_VERTEX",
+    "CLAUDE_CODE_USE_FOUNDRY",
+    "CLAUDE_CODE_USE_MANTLE",
+    "CLAUDE_CODE_USE_ANTHROPIC_AWS",
+    "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD",
+)
+"""Variables that send requests to a cloud, whatever the base URL."""
+
+HOST_ENTRYPOINTS = frozenset({"claude-desktop", "local-agent"})
+"""Values of ``CLAUDE_CODE_ENTRYPOINT`` with which the program decides that started the client."""
 
 BEARING = (
     "ANTHROPIC_BASE_URL",
@@ -47,12 +69,7 @@ BEARING = (
     "CLAUDE_CODE_AUTO_COMPACT_WINDOW",
     "CLAUDE_CODE_EXTRA_BODY",
     "CLAUDE_CODE_DISABLE_LEGACY_MODEL_REMAP",
-    "CLAUDE_CODE_USE_BEDROCK",
-    "CLAUDE_CODE_USE_VERTEX",
-    "CLAUDE_CODE_USE_FOUNDRY",
-    "CLAUDE_CODE_USE_MANTLE",
-    "CLAUDE_CODE_USE_ANTHROPIC_AWS",
-    "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD",
+    *CLOUDS,
     "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST",
     "CLAUDE_CODE_HOST_AUTH_ENV_VAR",
     "CLAUDE_CODE_REMOTE",
@@ -332,6 +349,8 @@ def _number_text(value: float) -> str:
         return "Infinity" if value > 0 else "-Infinity"
     if value == 0:
         return "0"
+    from decimal import Decimal
+
     sign, numerals, exponent = Decimal(repr(value)).normalize().as_tuple()
     digits = "".join(map(str, numerals))
     point = len(digits) + int(exponent)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from kimi_profiles.errors import UsageError
@@ -85,6 +87,12 @@ class Profile:
     description: str | None = None
     source: str | None = field(default=None, compare=False)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal profiles, the name included: tells later whether one was declared differently."""
+        data = {name: value for name, value in asdict(self).items() if name not in {"origins", "source"}}
+        return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def check_profile_name(name: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kimi_profiles.jsontext import dumps, loads
+from kimi_profiles.errors import ProfilesError
+from kimi_profiles.files import read_file
+from kimi_profiles.jsontext import dumps, loads, split_pointer
 from kimi_profiles.screen import visible
 from kimi_profiles.secrets import fingerprint, is_secret_name, without_tokens
 
@@ -16,26 +19,31 @@ if TYPE_CHECKING:
     from kimi_profiles.api import Plan, Result
     from kimi_profiles.change import Action
     from kimi_profiles.layers import Effective
+    from kimi_profiles.plan import Drift
     from kimi_profiles.request import Credential
-    from kimi_profiles.screen import Segment
+    from kimi_profiles.screen import Screen, Segment
     from kimi_profiles.status import Drifted, Status
     from kimi_profiles.survey import Survey
     from kimi_profiles.targets import TargetPlan
 
 __all__ = [
     "SCHEMA",
+    "changes_json",
     "diff_lines",
     "diff_segments",
     "drifted_segments",
     "plan_json",
     "result_json",
+    "settings_json",
     "short_path",
     "shown",
     "shown_variable",
     "status_json",
     "survey_json",
+    "tell_error",
 ]
 
+PROGRAM = "kimi-profiles"
 SCHEMA = 1
 _QUERY_IN_URL = re.compile(r"(://[^\s\"?]+\?)[^\s\"]+")
 _USER_IN_URL = re.compile(r"(://)[^/@\s\"]+@")
@@ -52,6 +60,38 @@ def result_json(result: Result) -> dict[str, Any]:
     """The contract's object for ``apply`` and ``unapply``."""
     targets = [_target_json(target.plan, backup=target.backup) for target in result.targets]
     return _answer(result, targets, changed=result.changed, is_dry_run=False)
+
+
+def changes_json(actions: Iterable[Action], drift: Iterable[Drift]) -> dict[str, Any]:
+    """What differs in one text, and what somebody else changed there, as in the contract's ``targets``."""
+    return {
+        "changes": [
+            {
+                "pointer": action.pointer,
+                "action": action.action,
+                "before": shown(action.before, is_secret=_is_secret(action)),
+                "after": shown(action.after, is_secret=_is_secret(action)),
+            }
+            for action in actions
+        ],
+        "drift": [{"pointer": change.pointer, "kept": change.is_kept} for change in drift],
+    }
+
+
+def settings_json(actions: Iterable[Action]) -> dict[str, Any]:
+    """The settings that ``actions`` make out of nothing, with secrets masked."""
+    settings: dict[str, Any] = {}
+    for action in actions:
+        *parents, last = split_pointer(action.pointer)
+        place = settings
+        for key in parents:
+            place = place.setdefault(key, {})
+        value = shown(action.after, is_secret=_is_secret(action))
+        if action.action == "include":
+            place.setdefault(last, []).append(value)
+        else:
+            place[last] = value
+    return settings
 
 
 def status_json(status: Status, survey: Survey) -> dict[str, Any]:
@@ -271,14 +311,31 @@ def _target_json(target: TargetPlan, *, backup: Path | None) -> dict[str, Any]:
         "created": target.is_changed and target.snapshot.data is None,
         "removed": target.is_changed and target.mode is None,
         "backup": None if backup is None else str(backup),
-        "changes": [
-            {
-                "pointer": action.pointer,
-                "action": action.action,
-                "before": shown(action.before, is_secret=_is_secret(action)),
-                "after": shown(action.after, is_secret=_is_secret(action)),
-            }
-            for action in target.text.actions
-        ],
-        "drift": [{"pointer": drift.pointer, "kept": drift.is_kept} for drift in target.text.drift],
+        **changes_json(target.text.actions, target.text.drift),
     }
+
+
+def tell_error(screen: Screen, error: ProfilesError) -> None:
+    """The one line of an error and its hint; on a terminal the line of the file between them, with a mark."""
+    screen.line((f"{PROGRAM}: ", "bad"), without_tokens(str(error)), hang=2)
+    with contextlib.suppress(
+        ProfilesError, OSError
+    ):  # the file has gone, or cannot be read: that is the error
+        for line, style in _excerpt(screen, error):
+            screen.whole("  ", (line, style))
+    if error.hint:
+        screen.line(("hint: ", "dim"), without_tokens(error.hint), hang=6)
+
+
+def _excerpt(screen: Screen, error: ProfilesError) -> Iterator[Segment]:
+    if screen.width is None or error.path is None or error.line is None or error.column is None:
+        return
+    if not Path(error.path).is_absolute():  # "<stdin>"
+        return
+    from kimi_profiles.excerpt import make_excerpt
+
+    text = (read_file(Path(error.path)) or b"").decode("utf-8-sig", "replace")
+    excerpt = make_excerpt(text, error.line, error.column, width=screen.width - 2)
+    if excerpt is not None:
+        yield excerpt[0], ""
+        yield excerpt[1], "bad"

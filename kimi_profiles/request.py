@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from kimi_profiles.layers import BEARING, Layer
+from kimi_profiles.layers import BEARING, HOST_ENTRYPOINTS, Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -68,7 +68,6 @@ _PROVIDER = frozenset(BEARING) - {"model"}
 _OAUTH_NAME = "CLAUDE_CODE_OAUTH_TOKEN"
 _BEFORE_LOGIN = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "apiKeyHelper")
 _TRUE = {"1", "true", "yes", "on"}
-_HOST_ENTRYPOINTS = {"claude-desktop", "local-agent"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +159,7 @@ def _obstacle(effective: Effective, rules: Rules) -> str | None:
     if cloud is not None:
         return f"requests go to {cloud[1]}, because {cloud[0]} is set"
     entrypoint = _from_process(effective, "CLAUDE_CODE_ENTRYPOINT")
-    if rules.is_newer and entrypoint in _HOST_ENTRYPOINTS:
+    if rules.is_newer and entrypoint in HOST_ENTRYPOINTS:
         return f"the program decides that set CLAUDE_CODE_ENTRYPOINT={entrypoint}"
     if rules.is_newer and _from_process(effective, "ANTHROPIC_UNIX_SOCKET"):
         return "requests go to the socket that ANTHROPIC_UNIX_SOCKET names"

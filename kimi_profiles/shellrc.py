@@ -6,7 +6,8 @@ what is taken back under a condition only counts as still set. The body of a fun
 is called.
 
 Not seen: values that a program prints (``eval "$(tool)"``, ``export $(cat FILE)``), paths that a command
-works out, ``.envrc``, ``BASH_ENV``, the Windows registry, ``launchctl``. No value leaves this module.
+works out, ``.envrc``, ``BASH_ENV``, the Windows registry, ``launchctl``. No value leaves this module, but for
+those that :func:`read_assignments` is asked for.
 
 Source: the manuals of bash 5.2, dash 0.5.12, zsh 5.9, fish 3.6 and tcsh 6.24, and those shells themselves:
 ``tests/shells``. PowerShell from its documentation alone (about_Profiles, about_Environment_Variables).
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     _TextOf = Callable[[str], str]
 
-__all__ = ["Setting", "find_settings"]
+__all__ = ["Assignment", "Setting", "find_settings", "read_assignments"]
 
 _MAX_FILE_BYTES = 1 << 20
 _MAX_BYTES = 4 << 20  # of all files together
@@ -106,6 +107,83 @@ def find_settings(
             if key not in found or setting.is_exported > found[key].is_exported:
                 found[key] = setting
     return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A line of a text that sets a variable.
+
+    Attributes:
+        name: The variable.
+        line: Where the name stands, from 1.
+        text: What it is set to, without quotes; another variable in it stays as written. ``None`` where only
+            running it can tell.
+    """
+
+    name: str
+    line: int
+    text: str | None = field(repr=False)
+
+
+def read_assignments(text: str, shell: str) -> list[Assignment]:
+    """What the lines of ``text`` set, in their order; conditions are not looked at, and nothing is run.
+
+    Args:
+        text: A start-up file, or a part of one.
+        shell: As in :class:`Setting`, or ``fish_variables`` for the file in which fish keeps universal ones.
+            For ``bash`` and its like, what stands before a command, for that command alone, is among them.
+    """
+    budget = _Budget()
+    if shell in _LINES:
+        steps = list(_line_steps(text, shell, budget))
+    else:
+        reader = _PrefixReader if _READERS[shell] is _ShReader else _READERS[shell]
+        steps = reader(text, shell, budget).read()
+    unquoted = {"powershell": _ps_text, "fish": _fish_text}.get(shell, _told)
+    return [
+        Assignment(step.name, step.line, unquoted(step.texts[0]) if step.texts else None)
+        for step in _flat(steps)
+        if step.verb in {"assign", "local"}
+    ]
+
+
+def _flat(steps: Iterable[_Step]) -> Iterator[_Step]:
+    """Those of functions too, as if each were called."""
+    for step in steps:
+        yield step
+        yield from _flat(step.body)
+
+
+def _told(raw: str) -> str | None:
+    """A word without its quotes, unless a command has a say in it."""
+    if _ESCAPED_TEXT.search(raw) or _RUNS.search(_SINGLE_QUOTED.sub("", raw)):
+        return None
+    return _unquoted(raw)
+
+
+def _fish_text(raw: str) -> str | None:
+    """The same of fish, where a backslash counts between single quotes too."""
+    if re.search(r"\(", _FISH_QUOTED.sub("", raw)):
+        return None
+    return _FISH_QUOTED.sub(
+        lambda found: (
+            re.sub(r"\\(['\\])", r"\1", found[1] or "")
+            or re.sub(r'\\(["\\$])', r"\1", found[2] or "")
+            or found[3]
+            or ""
+        ),
+        raw,
+    )
+
+
+def _ps_text(raw: str) -> str | None:
+    """An expression of PowerShell's that is one text."""
+    quoted = _PS_TEXT.fullmatch(raw)
+    if quoted is None:
+        return raw if re.fullmatch(r"\$(?:env:)?\w+|\$\{env:\w+\}", raw, re.IGNORECASE) else None
+    if quoted[1] is not None:
+        return quoted[1].replace("''", "'")
+    return re.sub(r"`([\s\S])", r"\1", quoted[2])
 
 
 # ---- which files a shell reads
@@ -387,6 +465,11 @@ _EXPANDED = re.compile(
     re.VERBOSE,
 )
 _MAX_PATH = 1024
+_SINGLE_QUOTED = re.compile(r"'[^']*'")
+_RUNS = re.compile(r"\$\(|`|(?<!\\)[<>]\(")
+_ESCAPED_TEXT = re.compile(r"""(?<!\\)\$['"]""")  # $'…', which knows escapes that nobody needs here
+_FISH_QUOTED = re.compile(r"""'((?>(?:[^'\\]++|\\[\s\S])*))'?|"((?>(?:[^"\\]++|\\[\s\S])*))"?|\\([\s\S])""")
+_PS_TEXT = re.compile(r"""'((?:[^']|'')*)'|"((?:[^"`$]|`[\s\S]|\$(?!\())*)\"""")
 
 
 def _unquoted(raw: str) -> str:
@@ -1018,6 +1101,17 @@ class _ShReader(_Reader):
         **dict.fromkeys(("read", ":"), _fill),
         **dict.fromkeys(("for", "select"), _loop),
     }
+
+
+class _PrefixReader(_ShReader):
+    """The same, to which what stands before a command counts too: ``NAME=value command``."""
+
+    def command(self, words: list[_Token]) -> None:
+        assigned = list(itertools.takewhile(lambda word: _ASSIGNMENT.match(_plain(word)), words))
+        if len(assigned) < len(words):
+            for word in assigned:
+                self._assign("assign", word)
+        super().command(words)
 
 
 def _options(words: list[_Token]) -> tuple[list[str], list[_Token]]:

@@ -16,6 +16,7 @@ from kimi_profiles.files import read_file
 from kimi_profiles.paths import find_places
 from kimi_profiles.route import absolute
 from kimi_profiles.secrets import without_tokens
+from kimi_profiles.tomltext import MAX_DOTTED_PARTS, TOKEN, key_places
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,23 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["ProfileStore"]
 
 MAX_SIZE_BYTES = 1 << 20
-_MAX_DOTTED_PARTS = 32
 _MAX_MARKS = 100_000
 _MAX_DIGITS = 10_000
 _MAX_PROFILES = 5_000
 
-# One token is a whole string, comment or word, closed or not: the scan never goes back, so it is linear.
-_KEY_PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\[^\n])*+"|'[^'\n]*+')"""
-_TOKEN = re.compile(
-    r"(?P<blank>[ \t\r]++|\#[^\n]*+)"
-    rf"|(?P<deep>(?:{_KEY_PART}[ \t]*+\.[ \t]*+){{{_MAX_DOTTED_PARTS}}})"
-    r'|(?P<lines>"""(?:[^\\"]++|\\.|"{1,2}(?!"))*+"{0,5}'
-    r"|'''(?:[^']++|'{1,2}(?!'))*+'{0,5})"
-    r"""|(?P<quoted>"(?:[^"\\\n]++|\\[^\n])*+"?|'[^'\n]*+'?)"""
-    r"|(?P<mark>[\[\]{}=,.\n])"
-    r"""|(?P<word>[^\s"'\[\]{}=,.\#]++|.)""",
-    re.DOTALL,
-)
 _MANY_DIGITS = re.compile(f"[0-9_]{{{_MAX_DIGITS}}}")
 _POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 
@@ -90,11 +78,20 @@ class ProfileStore(Mapping[str, "Profile"]):
             if path is not None:
                 raise NotFoundError("there is no such file", path=file, hint="see: kimi-profiles init")
             return cls(file)
+        return cls.read(file, data)
+
+    @classmethod
+    def read(cls, path: Path, data: bytes) -> ProfileStore:
+        """The same for the bytes of a file, which are at hand.
+
+        Raises:
+            ProfileInvalidError: As for :meth:`open`.
+        """
         try:
-            return cls(file, data.decode("utf-8"))
+            return cls(path, data.decode("utf-8"))
         except UnicodeDecodeError as error:
             before = data[: error.start].decode("utf-8")
-            raise _unreadable("this is not UTF-8", file, _place(before, len(before))) from None
+            raise _unreadable("this is not UTF-8", path, _place(before, len(before))) from None
 
     def __getitem__(self, name: str) -> Profile:
         """The profile ``name``, resolved.
@@ -138,7 +135,10 @@ class ProfileStore(Mapping[str, "Profile"]):
 
     @functools.cached_property
     def _places(self) -> dict[tuple[str, ...], int]:
-        return _key_places(self.text)
+        places: dict[tuple[str, ...], int] = {}
+        for key, offset in key_places(self.text):
+            places.setdefault(key, offset)
+        return places
 
     def _placed(self, error: ProfileInvalidError) -> ProfileInvalidError:
         """``error`` with the place of the key it is about, or of the nearest table around that."""
@@ -161,10 +161,10 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
     if text.startswith("\ufeff"):
         raise _unreadable("a byte order mark is not TOML", path, (1, 1), "save the file as UTF-8 without one")
     # tomllib takes time and memory quadratic in the parts of a dotted key: 50,000 parts took 37 s and 9.5 GB.
-    if any(line.count(".") >= _MAX_DOTTED_PARTS for line in text.split("\n")):
-        for token in _TOKEN.finditer(text):
+    if any(line.count(".") >= MAX_DOTTED_PARTS for line in text.split("\n")):
+        for token in TOKEN.finditer(text):
             if token.lastgroup == "deep":
-                message = f"a key of more than {_MAX_DOTTED_PARTS} dotted parts"
+                message = f"a key of more than {MAX_DOTTED_PARTS} dotted parts"
                 raise _unreadable(message, path, _place(text, token.start()))
     _check_amounts(text, path)
     try:
@@ -172,7 +172,7 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise _not_toml(error, text, path) from None
     except ValueError:  # Python's own limit for int(): 4300 digits, unless it is set otherwise
-        words = (token for token in _TOKEN.finditer(text) if token.lastgroup == "word")
+        words = (token for token in TOKEN.finditer(text) if token.lastgroup == "word")
         longest = max(words, key=lambda token: len(token[0]))
         message = f"a number of {len(longest[0])} digits"
         raise _unreadable(message, path, _place(text, longest.start())) from None
@@ -183,11 +183,11 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
 def _check_amounts(text: str, path: Path) -> None:
     """Refuse what costs tomllib seconds and hundreds of megabytes."""
     if _MANY_DIGITS.search(text):  # its pattern for a number takes 130 bytes a digit
-        for token in _TOKEN.finditer(text):
+        for token in TOKEN.finditer(text):
             if token.lastgroup == "word" and len(token[0]) > _MAX_DIGITS:
                 raise _unreadable(f"a number of {len(token[0])} digits", path, _place(text, token.start()))
     if sum(map(text.count, ".,=")) > _MAX_MARKS:  # 8,000 keys of 30 parts took 3.4 s and 268 MB
-        marks = (token for token in _TOKEN.finditer(text) if token[0] in {".", ",", "="})
+        marks = (token for token in TOKEN.finditer(text) if token[0] in {".", ",", "="})
         beyond = next(itertools.islice(marks, _MAX_MARKS, None), None)
         if beyond is not None:
             message = f"more than {_MAX_MARKS:,} parts of keys, and values"
@@ -202,7 +202,7 @@ def _unreadable(
 
 def _deepest(text: str) -> tuple[int, int]:
     depth = greatest = offset = 0
-    for token in _TOKEN.finditer(text):
+    for token in TOKEN.finditer(text):
         if token.lastgroup == "mark":
             depth += (token[0] in "[{") - (token[0] in "]}")
             if depth > greatest:
@@ -224,48 +224,3 @@ def _not_toml(error: tomllib.TOMLDecodeError, text: str, path: Path) -> ProfileI
 def _place(text: str, position: int) -> tuple[int, int]:
     start = text.rfind("\n", 0, position) + 1
     return text.count("\n", 0, position) + 1, position - start + 1
-
-
-def _key_places(text: str) -> dict[tuple[str, ...], int]:  # noqa: C901 - one branch a mark
-    """Where each key is first written in ``text``, a document that tomllib accepts.
-
-    tomllib tells no positions. What it accepted needs no second check, so following headers, keys and
-    brackets is enough. Keys inside arrays are left out.
-    """
-    places: dict[tuple[str, ...], int] = {}
-    tables: list[tuple[str, ...]] = [()]  # that of the last header, then the inline tables around us
-    key: tuple[str, ...] | None = ()  # its parts so far; None while a value is read
-    value: tuple[str, ...] = ()  # the key whose value is read
-    brackets = 0  # open since an array began
-    for token in _TOKEN.finditer(text):
-        kind, word = token.lastgroup, token[0]
-        if kind in {"word", "quoted"} and key is not None:
-            key = (*key, _unquoted(word))
-            places.setdefault((*tables[-1], *key), token.start())
-        elif kind != "mark":
-            continue
-        elif brackets:
-            brackets += (word in "[{") - (word in "]}")
-        elif word == "[" and key is None:
-            brackets = 1
-        elif word == "[":
-            tables = [()]
-        elif word == "]" and key is not None:
-            tables, key = [key], None
-        elif word == "=" and key is not None:
-            value, key = (*tables[-1], *key), None
-        elif word == "{":
-            tables.append(value)
-            key = ()
-        elif word == "}":
-            tables.pop()
-            key = None
-        elif word == "," or (word == "\n" and len(tables) == 1):
-            key = ()
-    return places
-
-
-def _unquoted(word: str) -> str:
-    if word[0] == '"' and "\\" in word:
-        return str(tomllib.loads(f"key = {word}")["key"])
-    return word[1:-1] if word[0] in "\"'" else word

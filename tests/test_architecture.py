@@ -14,18 +14,30 @@ import kimi_profiles
 PACKAGE = Path(kimi_profiles.__file__).parent
 
 FLOORS = (
-    {"_version", "errors"},
-    {"jsontext", "secrets", "route", "screen"},
-    {"change", "profile", "catalogue", "paths", "files", "git", "client"},
-    {"locks", "credentials", "endpoint", "ledger", "backups", "layers", "online", "shellrc"},
-    {"declaration", "claude", "plan", "difference", "request"},
-    {"inheritance", "merge", "targets", "survey", "environment"},
-    {"store", "transaction"},
+    {"_version", "errors", "loopback"},
+    {"help", "jsontext", "secrets", "route", "screen", "shells", "tomltext"},
+    {
+        "change",
+        "completion",
+        "profile",
+        "catalogue",
+        "paths",
+        "files",
+        "git",
+        "client",
+        "progress",
+        "startup",
+    },
+    {"locks", "credentials", "endpoint", "ledger", "backups", "layers", "online", "shellrc", "excerpt"},
+    {"declaration", "claude", "plan", "difference", "request", "recordfile"},
+    {"inheritance", "presumed", "targets", "survey", "environment", "schema"},
+    {"store", "transaction", "merge"},
     {"report", "restore", "status"},
-    {"api"},
-    {"doctor"},
+    {"api", "editing"},
+    {"doctor", "running", "importing"},
     {"call"},
     {"commands"},
+    {"arguments"},
     {"cli"},
     {"__main__"},
 )
@@ -37,7 +49,8 @@ THIRD_PARTY = {
     "pydantic_core": {"declaration"},
     "deepmerge": {"inheritance"},
     "keyring": {"credentials"},
-    "rich": {"screen"},
+    "rich": {"progress", "screen"},
+    "tomlkit": {"editing"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

@@ -6,6 +6,7 @@ What another profile had put there is taken out first. `unapply` gives back what
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,11 @@ def run(call: Call) -> int:
     if call.args.dry_run:
         show_plan(call, plan_apply(call))
         return 0
-    result = call.claude().apply(call.store()[call.args.name], **_options(call))
+    profile, options = call.store()[call.args.name], _options(call)
+    # A command or a keyring may ask for something, which a moving line would write over.
+    may_ask = profile.token is not None and profile.token.kind in {"command", "keyring"}
+    with contextlib.nullcontext() if may_ask else call.busy(f"applying {profile.name}"):
+        result = call.claude().apply(profile, **options)
     call.answer(result_json(result))
     tell_result(call, result, f"{result.profile} is applied")
     return 0

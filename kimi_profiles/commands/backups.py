@@ -87,7 +87,8 @@ def _restore(call: Call) -> None:
         _answer(call, **plan_json(plan))
         tell_plan(call, plan)
         return
-    result = claude.restore(call.args.id)
+    with call.busy("putting the copies back"):
+        result = claude.restore(call.args.id)
     _answer(call, **result_json(result))
     tell_result(call, result, "put back" if result.changed else "nothing to do, the files say just that")
     made = {target.backup for target in result.targets}

@@ -39,13 +39,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(call: Call) -> int:
     """Examine, and tell."""
     flag_settings = call.path("--flag-settings", call.args.flag_settings)
-    patient = read_patient(call.claude(), call.store, flag_settings=flag_settings)
-    findings = examine(patient)
+    with call.busy("looking at everything"):
+        patient = read_patient(call.claude(), call.store, flag_settings=flag_settings)
+        findings = examine(patient)
     asked = None
     if call.args.online:
         from kimi_profiles.doctor.asking import ask_endpoint
 
-        asked = ask_endpoint(patient, findings)
+        with call.busy(f"asking {patient.host}"):
+            asked = ask_endpoint(patient, findings)
         findings = settled(patient, [*findings, *asked.findings])
     status = _status(findings, asked)
     call.answer(_answer(patient, findings, asked, status))

@@ -29,7 +29,8 @@ def run(call: Call) -> int:
     if call.args.dry_run:
         show_plan(call, claude.plan_unapply())
         return 0
-    result = claude.unapply()
+    with call.busy("taking the profile out"):
+        result = claude.unapply()
     call.answer(result_json(result))
     done = f"{result.profile} is taken out" if result.profile else "no profile is applied"
     tell_result(call, result, done)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.endpoint import profile_notices
 from kimi_profiles.errors import Notice, ProfileInvalidError
-from kimi_profiles.report import SCHEMA, short_path
+from kimi_profiles.report import SCHEMA, short_path, tell_error
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +28,8 @@ def run(call: Call) -> int:
     from kimi_profiles.store import ProfileStore
 
     store = ProfileStore.open(Path(call.args.file)) if call.args.file else call.store()
-    faults = store.check()
+    with call.busy(f"checking {len(store):,} profiles"):
+        faults = store.check()
     notices = [] if faults else _notices(store)
     call.answer(
         {
@@ -44,9 +45,7 @@ def run(call: Call) -> int:
     )
     if not call.is_json:
         for fault in faults:
-            call.err.line(("kimi-profiles: ", "bad"), str(fault))
-            if fault.hint:
-                call.err.line(("hint: ", "dim"), fault.hint)
+            tell_error(call.err, fault)
     call.warn(notices)
     if faults:
         return ProfileInvalidError.exit_code

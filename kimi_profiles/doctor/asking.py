@@ -39,7 +39,6 @@ _LEAKS = {
     "tls-not-verified",
     "value-not-meant",
 }
-_PASSING = {"rate-limited", "overloaded", "endpoint-failed", "usage-limit-reached"}
 # Nobody was asked, because of what is said here and not because of what is there.
 _NOT_TRIED = {"url-invalid", "header-invalid", "insecure", "proxy-invalid", "proxied-in-clear"}
 
@@ -135,7 +134,7 @@ def _explained(answer: Answer) -> Finding:
     severity: Severity = "error"
     if answer.name == "fine":
         severity = "info"
-    elif answer.name in _PASSING:
+    elif answer.is_passing:
         severity = "warning"
     message = f"{answer.message} ({answer.seconds:.1f} s)"
     if answer.remedy is not None:

@@ -124,6 +124,11 @@ class Answer:
         """Whether the endpoint answered at all, be it with an error."""
         return self.status is not None
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same request may be answered later."""
+        return self.name in _PASSING
+
 
 def explain(reply: Reply, url: str, given: Mapping[str, str], model: str, *, seconds: float) -> Answer:
     """What ``reply`` means.
@@ -227,11 +232,7 @@ def _about_key(key: str, provider: Provider | None, catalogue: Catalogue) -> tup
     if provider is None:
         return "", "check the key"
     anew = f"make a new key at {provider.console}" if provider.console else "make a new key"
-    prefix = max(
-        (p.key_prefix for p in catalogue.providers.values() if p.key_prefix and key.startswith(p.key_prefix)),
-        key=len,
-        default=None,
-    )
+    prefix = catalogue.longest_prefix(key)
     # "sk-" begins the keys of many providers, and so tells nothing.
     if prefix not in {None, "sk-", provider.key_prefix}:
         owners = [owner.id for owner in catalogue.providers.values() if owner.key_prefix == prefix]

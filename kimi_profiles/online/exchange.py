@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, cast
 
+from kimi_profiles.loopback import is_loopback
 from kimi_profiles.online.proxy import NoReplyError, place_of, proxy_of
-from kimi_profiles.online.wire import HOST_HINT, connect, encrypt, is_loopback, why_no_reply
+from kimi_profiles.online.wire import HOST_HINT, connect, encrypt, why_no_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

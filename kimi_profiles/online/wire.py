@@ -7,7 +7,6 @@ Promised: whatever is done with it ends at its deadline, however slowly the othe
 from __future__ import annotations
 
 import io
-import ipaddress
 import os
 import socket
 import ssl
@@ -17,6 +16,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from kimi_profiles.loopback import is_loopback
 from kimi_profiles.online.proxy import NoReplyError
 from kimi_profiles.screen import visible
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from kimi_profiles.online.proxy import Place
 
-__all__ = ["HOST_HINT", "Wire", "connect", "encrypt", "is_loopback", "why_no_reply"]
+__all__ = ["HOST_HINT", "Wire", "connect", "encrypt", "why_no_reply"]
 
 HOST_HINT = "check host and port in ANTHROPIC_BASE_URL"
 
@@ -167,16 +167,6 @@ def encrypt(wire: Wire, host: str, env: Mapping[str, str]) -> Wire:
             if env.get(name):
                 context.load_verify_locations(env[name])
     return _Tls(wire, context, host)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host``, a name or an address, is this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
 
 
 def why_no_reply(error: OSError, name: str, env: Mapping[str, str]) -> NoReplyError:

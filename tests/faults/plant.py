@@ -28,7 +28,17 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("planted.toml")
-COPIED = ("kimi_profiles", "tests", "pyproject.toml")
+COPIED = (
+    "kimi_profiles",
+    "tests",
+    "docs",
+    "examples",
+    ".ci",
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "pyproject.toml",
+)
 TIMEOUT_S = 120
 
 # Sees to it that the copy is what is tested, here and in child processes, and notes what became of each test.
@@ -59,7 +69,7 @@ class Fault:
 
     Attributes:
         name: What is wrong with it, in words.
-        file: Where, below ``kimi_profiles/``.
+        file: Where, from ``kimi_profiles/``.
         old: The text that is replaced; it occurs exactly once.
         new: What is put there.
         tests: pytest node ids, each of which is red with the fault.

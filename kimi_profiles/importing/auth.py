@@ -1,0 +1,208 @@
+"""The credential of a configuration as the table ``auth`` of a profile, which never holds a token. Pure."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kimi_profiles.endpoint import check_token
+from kimi_profiles.errors import EndpointError, Notice, TokenUnavailableError
+from kimi_profiles.importing.credential import is_placeholder, named_variable
+from kimi_profiles.importing.found import LeftOut
+from kimi_profiles.secrets import Secret, holds_token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kimi_profiles.catalogue import Provider
+    from kimi_profiles.importing.found import Value
+
+__all__ = ["CREDENTIALS", "Credential", "find_credential"]
+
+_TOKEN, _KEY = "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"
+_HELPER, _LOGIN = "apiKeyHelper", "primaryApiKey"
+CREDENTIALS = (_TOKEN, _KEY, _HELPER, _LOGIN)
+"""Whatever brings a credential of Claude Code's own; the first two are variables."""
+
+_WORDS = re.compile(r"[\w./@:=+,-]+(?: +[\w./@:=+,-]+)*", re.ASCII)
+# What Claude Code itself reads would be sent beside the profile's own, so a key is kept elsewhere.
+_OWN_VARIABLE = re.compile(r"(?!ANTHROPIC_|CLAUDE_)[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(slots=True)
+class Credential:
+    """What was found.
+
+    Attributes:
+        table: The profile's ``auth``.
+        sources: Key of the table → where its value stood.
+        left_out: Second credentials, and what cannot be taken.
+        notices: What is odd about the token.
+        used: Other variables that were looked at.
+        export: The variable that has to hold the token, where it does not yet.
+        token: The token itself, if there is one.
+        token_name: The variable in which it was found.
+    """
+
+    table: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    left_out: list[LeftOut] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    export: str | None = None
+    token: Secret | None = field(default=None, repr=False)
+    token_name: str | None = None
+
+
+def find_credential(
+    values: Mapping[str, Value],
+    name: str,
+    provider: Provider | None,
+    base_url: str,
+    *,
+    env: Mapping[str, str],
+) -> Credential:
+    """The credential among ``values``.
+
+    Args:
+        values: Variables that are not empty, ``apiKeyHelper`` and ``primaryApiKey``.
+        name: Of the profile; a variable is named for it where the provider has none of its own.
+        provider: The one that answers at ``base_url``, if it is known.
+        base_url: Where the token will be sent.
+        env: Variables in which the token may be already.
+    """
+    return _Finder(values, name, provider, base_url, env).find()
+
+
+class _Finder:
+    def __init__(
+        self,
+        values: Mapping[str, Value],
+        name: str,
+        provider: Provider | None,
+        base_url: str,
+        env: Mapping[str, str],
+    ) -> None:
+        self.values = values
+        self.name = name
+        self.provider = provider
+        self.base_url = base_url
+        self.env = env
+        self.found = Credential()
+
+    def find(self) -> Credential:
+        usual = self.provider.auth_variable if self.provider else _TOKEN
+        if _LOGIN in self.values:
+            self._leave(_LOGIN, "it is the key of a Console login; apply sets it aside")
+        variable = self._variable(usual)
+        command = self._helper(is_needed=variable is None)
+        if variable is not None and variable != usual:
+            self._say("variable", variable, self.values[variable].source)
+        if variable is not None:
+            self._say("token", self._reference(variable), self.values[variable].source)
+        elif command is not None:
+            self._say("token", {"command": command}, self.values[_HELPER].source)
+        elif not self._needs_none:
+            self._say("token", self._key_variable(None), "no token is there; this is the usual variable")
+        return self.found
+
+    @property
+    def _needs_none(self) -> bool:
+        return self.provider is not None and self.provider.fixed_token is not None
+
+    def _say(self, key: str, value: Any, source: str) -> None:
+        if value is not None:
+            self.found.table[key] = value
+            self.found.sources[key] = source
+
+    def _leave(self, name: str, reason: str) -> None:
+        self.found.left_out.append(LeftOut(name, reason))
+
+    def _variable(self, usual: str) -> str | None:
+        """Of two credentials the one that belongs there, else the usual one."""
+        named = [name for name in (_TOKEN, _KEY) if name in self.values]
+        if len(named) < 2:  # noqa: PLR2004 - both
+            return next(iter(named), None)
+        fits = [name for name in named if self._fits(self.values[name].text)]
+        chosen = fits[0] if len(fits) == 1 else usual
+        other = _KEY if chosen == _TOKEN else _TOKEN
+        is_same = self.values[other].text.strip() == self.values[chosen].text.strip()
+        why = f"the same as {chosen}" if is_same else f"a second credential, sent beside {chosen}"
+        self._leave(other, why)
+        return chosen
+
+    def _fits(self, text: str) -> bool:
+        if named_variable(text) or is_placeholder(text):
+            return False
+        try:
+            check_token(self.base_url, Secret(text.strip()))
+        except (EndpointError, TokenUnavailableError):
+            return False
+        return True
+
+    def _helper(self, *, is_needed: bool) -> list[str] | None:
+        """The command that prints the token, if it takes no shell to run it."""
+        if _HELPER not in self.values:
+            return None
+        text = self.values[_HELPER].text.strip()
+        if not is_needed:
+            self._leave(_HELPER, "the token is in a variable")
+        elif _WORDS.fullmatch(text) is None or holds_token(text):
+            self._leave(_HELPER, "set auth.token.command to a command that prints the token")
+        else:
+            return shlex.split(text)
+        return None
+
+    def _reference(self, name: str) -> dict[str, Any] | None:
+        """Where the token is to be; ``None`` for a server that takes any."""
+        text = self.values[name].text.strip()
+        elsewhere = named_variable(text)
+        if elsewhere is not None and _OWN_VARIABLE.fullmatch(elsewhere):
+            return self._named(elsewhere)
+        if self._needs_none:
+            self._leave(name, "the server there takes any token")
+            return None
+        if elsewhere is not None or is_placeholder(text):
+            return self._key_variable(None)
+        self._keep(name, text)
+        return self._key_variable(self.found.token)
+
+    def _named(self, name: str) -> dict[str, Any]:
+        """A variable that the configuration itself names, and perhaps sets."""
+        self.found.used.add(name)
+        text = self.values[name].text.strip() if name in self.values else ""
+        if text and not is_placeholder(text) and named_variable(text) is None:
+            self._keep(name, text)
+        if not self.env.get(name, "").strip():
+            self.found.export = name
+        return {"env": name}
+
+    def _keep(self, name: str, text: str) -> None:
+        try:
+            self.found.token, self.found.token_name = Secret(text), name
+            check_token(self.base_url, self.found.token)
+        except TokenUnavailableError as error:
+            self.found.notices.append(Notice("token-unusable", f"{name}: {error.message}", error.hint))
+        except EndpointError as error:
+            self.found.notices.append(Notice("token-of-other-provider", error.message, error.hint))
+
+    def _key_variable(self, token: Secret | None) -> dict[str, Any]:
+        """The variable that holds the token, or that shall hold it."""
+        own = re.sub(r"[^A-Z0-9]", "_", self.name.upper()) + "_API_KEY"
+        own = f"_{own}" if own[0].isdigit() else own
+        usual = self.provider.key_variable if self.provider else None
+        if token is not None:
+            holding = [name for name, text in self.env.items() if text.strip() == token.reveal()]
+            holding = [name for name in holding if _OWN_VARIABLE.fullmatch(name)]
+            if holding:
+                return {"env": usual if usual in holding else min(holding)}
+            if usual and self.env.get(usual, "").strip():
+                message = f"{usual} is set here, and to something else; {own} is used instead"
+                self.found.notices.append(Notice("key-variable-taken", message))
+                usual = None
+        variable = usual or own
+        if token is not None or not self.env.get(variable, "").strip():
+            self.found.export = variable
+        return {"env": variable}
