@@ -1,8 +1,9 @@
 """Print the completion script for a shell. It completes commands, options, profiles, providers and files.
 
-bash, in ~/.bashrc; zsh, in ~/.zshrc behind compinit; fish, once; PowerShell, in $PROFILE:
-  source <(kimi-profiles completion bash)
-  source <(kimi-profiles completion zsh)
+Once, in ~/.bashrc; in ~/.zshrc behind compinit; for fish; in PowerShell's $PROFILE:
+
+  eval "$(kimi-profiles completion bash)"
+  eval "$(kimi-profiles completion zsh)"
   kimi-profiles completion fish > ~/.config/fish/completions/kimi-profiles.fish
   kimi-profiles completion powershell | Out-String | Invoke-Expression
 

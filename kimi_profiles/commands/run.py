@@ -5,7 +5,7 @@ Several terminals can use different profiles at once. The exit status is that of
 
   kimi-profiles run home                      Claude Code with profile home
   kimi-profiles run home -- -p hi             with arguments; -- may be left out
-  kimi-profiles run --exec python home t.py   another program, with its variables
+  kimi-profiles run --exec python home t.py   another program; its variables
 """
 
 from __future__ import annotations

@@ -66,4 +66,4 @@ def test_another_shell_is_a_usage_error(run: Run, line: str) -> None:
 def test_its_help_says_how_to_install_it(run: Run) -> None:
     told = run("completion --help")
     assert all(shell in told.out.lower() for shell in SCRIPTS)
-    assert "source <(kimi-profiles completion bash)" in told.out
+    assert 'eval "$(kimi-profiles completion bash)"' in told.out
