@@ -4,7 +4,7 @@
   kimi-profiles env work | source                fish
   kimi-profiles env work | Invoke-Expression     PowerShell
   kimi-profiles env work --shell cmd >work.cmd   cmd: call work.cmd; delete it
-  kimi-profiles env work --snippet >>~/.bashrc  every new shell; token in no file
+  kimi-profiles env work --snippet >>~/.bashrc   new shells; token in no file
 
 Variables that would bring a second credential are unset. What cannot be said exactly is refused (exit 78).
 With --json the token is masked; --shell json prints it.
