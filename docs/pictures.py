@@ -61,6 +61,12 @@ PICTURES = {
 }
 HIDDEN = " --quiet"
 
+_BLANK = "&#160;"
+_COLUMN = 12.2  # how wide rich draws a column
+_INDENTED = re.compile(
+    rf'(<text [^>]*?x=")([\d.]+)("[^>]*?textLength=")([\d.]+)"[^>]*?>((?:{_BLANK})+)(?=[^<])'
+)
+
 
 def main() -> None:
     """Draw all pictures."""
@@ -79,7 +85,15 @@ def draw(name: str) -> str:
         console.print(Text.from_ansi(output))
     svg = console.export_svg(title="kimi-profiles", theme=DIMMED_MONOKAI, unique_id=f"picture-{name}")
     # A picture asks no other host for a font.
-    return re.sub(r"@font-face \{.*?\}\n", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"@font-face \{.*?\}\n", "", svg, flags=re.DOTALL)
+    return _INDENTED.sub(_moved, svg)
+
+
+def _moved(text: re.Match[str]) -> str:
+    """The same text without the blanks at its beginning, at its place: some programs drop them."""
+    before, x, between, length, blanks = text.groups()
+    moved = len(blanks) // len(_BLANK) * _COLUMN
+    return f'{before}{float(x) + moved:g}{between}{float(length) - moved:g}">'
 
 
 def run(name: str) -> list[tuple[str, str]]:
