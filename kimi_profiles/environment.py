@@ -53,6 +53,8 @@ def environment_with(env: Mapping[str, str], profile: Profile, token: Secret) ->
     """
     gone = {*RIVALS, *UNMASKABLE, "CLAUDE_CODE_ENTRYPOINT"}
     kept = {name: value for name, value in env.items() if not name.startswith(_PREFIX) and name not in gone}
+    if profile.token is not None and profile.token.value in env and profile.token.kind == "env":
+        kept[profile.token.value] = env[profile.token.value]  # a helper looks there, whatever it is called
     for name, value in profile_variables(profile, token).items():
         kept.pop(name, None)
         if value is not None:

@@ -135,7 +135,8 @@ def _fish(variables: Mapping[str, str | None]) -> str:
     gone = _unset(variables)
     # A universal variable is the user's for good, and exported unless a global one that is exported hides it.
     hidden = [f"set -qU {name}; and set -gx {name} ''" for name in gone]
-    return _lines([f"set -eg {' '.join(gone)}"] if gone else [], hidden, lines)
+    # `set` leaves the status as it was, and `source` hands it on.
+    return _lines([f"set -eg {' '.join(gone)}", *hidden, "true"] if gone else [], lines)
 
 
 def _powershell(variables: Mapping[str, str | None]) -> str:

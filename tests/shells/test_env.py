@@ -662,3 +662,17 @@ def test_a_keyring_is_asked_by_our_own_command(shell: str, machine: Machine) -> 
     )
     assert is_loaded(ran), ran.err
     assert TOKEN not in kept.read_text()
+
+
+@pytest.mark.parametrize("unset", ["", "--unset"])
+def test_what_follows_in_fish_is_run(unset: str, tmp_path: Path) -> None:
+    text = render_unset(["A"], "fish") if unset else render({"A": None, "B": "b"}, "fish")
+    run = subprocess.run(
+        [require_tool("fish"), "-N", "-c", "false; source; and echo on"],
+        input=f"{text}echo $status\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"HOME": str(tmp_path)},
+    )
+    assert run.stdout.splitlines() == ["0", "on"]

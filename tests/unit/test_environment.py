@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kimi_profiles.environment import environment_with, profile_variables
-from kimi_profiles.profile import Profile
+from kimi_profiles.profile import Profile, TokenRef
 from kimi_profiles.secrets import Secret
 
 TOKEN = "sk-test-0123456789abcdefghij"
@@ -65,3 +67,15 @@ def test_a_program_gets_nothing_of_another_endpoint(name: str) -> None:
     env = environment_with({name: "other", "PATH": "/bin", "MOONSHOT_API_KEY": "k"}, PROFILE, Secret(TOKEN))
     assert env.get(name) != "other"
     assert (env["PATH"], env["MOONSHOT_API_KEY"], env["ANTHROPIC_AUTH_TOKEN"]) == ("/bin", "k", TOKEN)
+
+
+def test_the_variable_that_a_helper_reads_stays_whatever_it_is_called() -> None:
+    profile = replace(PROFILE, token=TokenRef("env", "ANTHROPIC_WORK_KEY"))
+    env = environment_with({"ANTHROPIC_WORK_KEY": TOKEN, "ANTHROPIC_HOME_KEY": "x"}, profile, Secret(TOKEN))
+    assert env["ANTHROPIC_WORK_KEY"] == TOKEN
+    assert "ANTHROPIC_HOME_KEY" not in env
+
+
+def test_the_variable_of_the_token_stays_empty_where_it_is_a_rival() -> None:
+    profile = replace(PROFILE, token=TokenRef("env", "ANTHROPIC_API_KEY"))
+    assert "ANTHROPIC_API_KEY" not in environment_with({"ANTHROPIC_API_KEY": TOKEN}, profile, Secret(TOKEN))

@@ -114,7 +114,7 @@ UNSET = {
     "sh": "unset -v A B\n",
     "bash": "unset -v A B\n",
     "zsh": "unset -v A B\n",
-    "fish": "set -eg A B\nset -qU A; and set -gx A ''\nset -qU B; and set -gx B ''\n",
+    "fish": "set -eg A B\nset -qU A; and set -gx A ''\nset -qU B; and set -gx B ''\ntrue\n",
     "powershell": "Remove-Item Env:\\A -ErrorAction SilentlyContinue\n"
     "Remove-Item Env:\\B -ErrorAction SilentlyContinue\n",
     "cmd": 'set "A="\nset "B="\n',
