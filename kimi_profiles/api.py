@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +17,7 @@ from kimi_profiles.claude import (
     claude_json_changes,
     environment_notices,
     has_login,
+    helper_line,
     settings_changes,
     supplied_by_env,
     supplied_by_settings,
@@ -347,15 +346,7 @@ class ClaudeCode:
             command += ["--store", profile.source]
         if not self.is_own_home:
             command += ["--home", str(self.places.home)]
-        line = subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
-        try:
-            line.encode()
-        except UnicodeEncodeError:
-            raise UsageError(
-                f"profile {profile.name} has a helper, whose path is not UTF-8 as JSON must be",
-                hint='set auth.delivery = "inline"',
-            ) from None
-        return line
+        return helper_line(profile, command)
 
     def state_text(self) -> str:
         """What ``.claude.json`` holds now; empty where it is not there, or not to be read."""

@@ -5,6 +5,7 @@ Source of each rule: docs/claude-code.md, measured on Claude Code 2.1.39 and 2.1
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,14 @@ from urllib.parse import urlsplit
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.change import Change
-from kimi_profiles.errors import Notice
+from kimi_profiles.errors import Notice, UsageError
 from kimi_profiles.jsontext import Document, Found, canonical, dumps, join_pointer, loads
 from kimi_profiles.jsontext.address import Address
 from kimi_profiles.layers import CLOUDS, HOST_ENTRYPOINTS
 from kimi_profiles.secrets import is_secret_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from kimi_profiles.ledger import Record
     from kimi_profiles.profile import Profile
@@ -34,6 +35,7 @@ __all__ = [
     "context_tokens",
     "environment_notices",
     "has_login",
+    "helper_line",
     "is_approved",
     "is_first_party",
     "settings_changes",
@@ -201,6 +203,26 @@ def is_approved(text: str, token: Secret) -> bool:
         return False
     tails = loads(state.raw) if isinstance(state, Found) else None
     return isinstance(tails, list) and token.reveal()[-_APPROVAL_LENGTH:] in tails
+
+
+def helper_line(profile: Profile, command: Sequence[str]) -> str:
+    """``command``, which prints the token of ``profile``, as the client hands it to a shell.
+
+    Raises:
+        UsageError: A path in it is not UTF-8.
+    """
+    import shlex
+    import subprocess
+
+    line = subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"profile {profile.name} has a helper, whose path is not UTF-8 as JSON must be",
+            hint='set auth.delivery = "inline"',
+        ) from None
+    return line
 
 
 def environment_notices(env: Mapping[str, str]) -> list[Notice]:

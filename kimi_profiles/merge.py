@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from kimi_profiles.claude import Surroundings, settings_changes
-from kimi_profiles.errors import LedgerInvalidError, ProfilesError, TokenUnavailableError, UsageError
+from kimi_profiles.claude import Surroundings, helper_line, settings_changes
+from kimi_profiles.errors import LedgerInvalidError, ProfilesError, TokenUnavailableError
 from kimi_profiles.ledger import Record, union
 from kimi_profiles.plan import find_drift, plan_text
 from kimi_profiles.presumed import presumed_record
@@ -174,15 +171,7 @@ def helper_command(profile: Profile, *, store: str | None = None) -> str:
             hint='set auth.token, for example to { env = "MY_API_KEY" }',
         )
     command = ["kimi-profiles", "token", profile.name, *(["--store", store] if store else [])]
-    line = subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        raise UsageError(
-            f"profile {profile.name} has a helper, whose path is not UTF-8 as JSON must be",
-            hint='set auth.delivery = "inline"',
-        ) from None
-    return line
+    return helper_line(profile, command)
 
 
 def _planned(text: str, record: Record, changes: Sequence[Change]) -> TextPlan:
