@@ -81,7 +81,8 @@ def change_store(
     if call.args.dry_run:
         return plan_edit(path, change)
     timeout_s = call.args.lock_timeout
-    return edit_store(path, change, timeout_s=timeout_s, home=call.home, records=records)
+    with call.busy("changing the profile file"):
+        return edit_store(path, change, timeout_s=timeout_s, home=call.home, records=records)
 
 
 def finish(
