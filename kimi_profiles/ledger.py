@@ -190,7 +190,7 @@ class Record:
             return cls(
                 salt=_text(data["salt"]),
                 owned=owned,
-                made=_texts(data["made"]),
+                made=tuple(map(_pointer, _texts(data["made"]))),
                 texts=_texts(data["texts"]),
                 base=None if data["base"] is None else _text(data["base"]),
                 was_created=bool(data["was_created"]),
@@ -316,7 +316,7 @@ def union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
 def _owned(entry: Mapping[str, Any]) -> Owned:
     before = entry["before"]
     return Owned(
-        pointer=join_pointer(*split_pointer(_text(entry["pointer"]))),
+        pointer=_pointer(_text(entry["pointer"])),
         member=None if entry["member"] is None else _text(entry["member"]),
         before=None if before is None else _found(before),
         wrote=_texts(entry["wrote"]),
@@ -344,6 +344,10 @@ def _text(value: object) -> str:
         msg = "text"
         raise TypeError(msg)
     return value
+
+
+def _pointer(text: str) -> str:
+    return join_pointer(*split_pointer(text))
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -116,7 +116,8 @@ class LanguageServer:
             elif header == b"\r\n":
                 message = json.loads(stream.read(length))
                 if "method" in message and "id" in message:
-                    self._send({"id": message["id"], "result": self._reply(message)})
+                    with contextlib.suppress(OSError):  # it may be about to end
+                        self._send({"id": message["id"], "result": self._reply(message)})
                 self._received.put(message)
 
     def _reply(self, message: Mapping[str, Any]) -> object:

@@ -169,7 +169,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 def test_one_that_is_swept_before_it_is_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kimi_profiles import handover as module
+    from kimi_profiles.running import handover as module
 
     made = module.make_folder
     swept = []
@@ -191,7 +191,7 @@ def test_one_that_is_swept_before_it_is_locked_is_made_again(
 def test_one_that_is_swept_while_it_is_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kimi_profiles import handover as module
+    from kimi_profiles.running import handover as module
 
     lock = module._try_lock
     swept = []
