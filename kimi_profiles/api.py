@@ -341,7 +341,16 @@ class ClaudeCode:
         """
         if profile.delivery != "helper":
             return None
-        command = [sys.executable, "-P", "-m", "kimi_profiles", "token", profile.name]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "kimi_profiles",
+            "token",
+            profile.name,
+            "--for",
+            profile.base_url,
+        ]
         if profile.source is not None and Path(profile.source) != self.places.store:
             command += ["--store", profile.source]
         if not self.is_own_home:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MASKABLE",
+    "MODEL_VARIABLES",
     "RIVALS",
     "UNMASKABLE",
     "Surroundings",
@@ -72,6 +73,9 @@ UNMASKABLE = {
     "CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR": "Claude Code then sends the key it finds there too",
 }
 _WINDOW = ("CLAUDE_CODE_MAX_CONTEXT_TOKENS", "CLAUDE_CODE_AUTO_COMPACT_WINDOW")
+MODEL_VARIABLES = ("ANTHROPIC_MODEL", *TIER_VARIABLES.values(), *_WINDOW)
+"""What a profile says of models; what one does not say must not be another one's."""
+
 _HELPER = "apiKeyHelper"
 _APPROVAL_LENGTH = 20
 

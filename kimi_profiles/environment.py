@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kimi_profiles.claude import RIVALS, UNMASKABLE, Surroundings, settings_changes
+from kimi_profiles.claude import MODEL_VARIABLES, RIVALS, UNMASKABLE, Surroundings, settings_changes
 from kimi_profiles.jsontext import loads, split_pointer
 from kimi_profiles.ledger import Record
 
@@ -29,8 +29,9 @@ def profile_variables(profile: Profile, token: Secret) -> dict[str, str | None]:
     The token is in a variable whatever the profile's delivery: a helper is a matter of settings files.
 
     Returns:
-        Name → value; ``None`` for a variable that must not be set, because it would add a second credential
-        or lead elsewhere. What the profile lists under ``settings`` is no variable, and left out.
+        Name → value; ``None`` for a variable that must not be set, because it would add a second credential,
+        lead elsewhere or name the models of another profile. What the profile lists under ``settings`` is no
+        variable, and left out.
     """
     changes = settings_changes(
         replace(profile, delivery="inline"), token, record=Record(), text=None, surroundings=Surroundings()
@@ -42,7 +43,8 @@ def profile_variables(profile: Profile, token: Secret) -> dict[str, str | None]:
             value = None if change.want is None else loads(change.want)
             # An empty value masks in a settings file; a variable can simply not be there.
             variables[keys[1]] = value or (None if keys[1] not in profile.env else value)
-    return variables
+    # Those of another profile, which a shell may still have.
+    return variables | {name: None for name in MODEL_VARIABLES if name not in variables}
 
 
 def environment_with(env: Mapping[str, str], profile: Profile, token: Secret) -> dict[str, str]:
@@ -51,7 +53,7 @@ def environment_with(env: Mapping[str, str], profile: Profile, token: Secret) ->
     Whatever speaks of another endpoint, credential or model is gone: every ``ANTHROPIC_…`` variable, and
     those by which the client is told to go elsewhere.
     """
-    gone = {*RIVALS, *UNMASKABLE, "CLAUDE_CODE_ENTRYPOINT"}
+    gone = {*RIVALS, *UNMASKABLE, *MODEL_VARIABLES, "CLAUDE_CODE_ENTRYPOINT"}
     kept = {name: value for name, value in env.items() if not name.startswith(_PREFIX) and name not in gone}
     if profile.token is not None and profile.token.value in env and profile.token.kind == "env":
         kept[profile.token.value] = env[profile.token.value]  # a helper looks there, whatever it is called

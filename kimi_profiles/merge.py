@@ -170,7 +170,8 @@ def helper_command(profile: Profile, *, store: str | None = None) -> str:
             f"profile {profile.name} does not say where its token is",
             hint='set auth.token, for example to { env = "MY_API_KEY" }',
         )
-    command = ["kimi-profiles", "token", profile.name, *(["--store", store] if store else [])]
+    command = ["kimi-profiles", "token", profile.name, "--for", profile.base_url]
+    command += ["--store", store] if store else []
     return helper_line(profile, command)
 
 

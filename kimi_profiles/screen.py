@@ -90,7 +90,7 @@ class Screen:
             left = self.width or 0
             for (text, style), width in zip(row, widths, strict=True):
                 columns = display_width(text)
-                if self.width is not None and pieces and columns > left:
+                if self.width is not None and pieces and columns and columns > left:
                     self._write_wrapped(pieces, len(_BELOW))
                     pieces, left = [(_BELOW, "")], self.width - len(_BELOW)
                 pieces += [(text, style), (" " * (width - columns + 2), "")]

@@ -15,9 +15,13 @@ _FINGERPRINT_DIGITS = 8
 _MAX_LENGTH = 8192
 _ALLOWED = re.compile(r"[\x21-\x7e]+")
 _SECRET_NAME = re.compile(
-    r"(^|_)(TOKEN|KEY|APIKEY|SECRET|PASSWORD|PASSWD|PASS|PWD|PASSPHRASE|CREDENTIALS?|AUTH|COOKIE|HEADERS)\d*(_|$)",
+    r"(^|_)((API|AUTH|ACCESS|PRIVATE|CLIENT)?(TOKEN|KEY|SECRET)|SECRETS|PASSWORD|PASSWD|PASS|PWD|PASSPHRASE"
+    r"|CREDENTIALS?|AUTH|AUTHORIZATION|BEARER|COOKIE|HEADERS)\d*(_|$)",
     re.IGNORECASE,
 )
+_BETWEEN_WORDS = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+# Settings of Claude Code that hold a command; what it prints is the secret.
+_COMMANDS = {"apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "gcpAuthRefresh", "otelHeadersHelper"}
 
 # "key-" and the like also begin ordinary words; a token has a digit in it.
 _LOOKS_LIKE_A_TOKEN = re.compile(r"(?<![A-Za-z0-9])(?:sk-|(?:pk|ak|key)-(?=[A-Za-z_-]*\d))[A-Za-z0-9_-]{12,}")
@@ -29,8 +33,8 @@ def fingerprint(value: str) -> str:
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a variable of this name is expected to hold a secret (``…_TOKEN``, ``…_KEY``, ``…_SECRET``)."""
-    return _SECRET_NAME.search(name) is not None
+    """Whether what has this name is expected to hold a secret: ``…_TOKEN``, ``x-api-key``, ``clientSecret``."""
+    return name not in _COMMANDS and _SECRET_NAME.search(_BETWEEN_WORDS.sub("_", name)) is not None
 
 
 def holds_token(text: str) -> bool:

@@ -79,10 +79,11 @@ def render_unset(names: Iterable[str], shell: str) -> str:
     return render(dict.fromkeys(names), shell)
 
 
-def guess_shell(env: Mapping[str, str], *, is_windows: bool) -> str:
+def guess_shell(parent: str, env: Mapping[str, str], *, is_windows: bool) -> str:
     """The shell that a process was most likely started from.
 
     Args:
+        parent: The name of the program that started it, where the system tells; else empty.
         env: Its environment: ``SHELL``, and ``PSModulePath``, which PowerShell sets; on Windows everything
             has that one, but only a Unix-like shell sets ``SHELL``.
         is_windows: Whether it runs there.
@@ -90,6 +91,8 @@ def guess_shell(env: Mapping[str, str], *, is_windows: bool) -> str:
     Raises:
         UsageError: It is one for which there is no text.
     """
+    if parent in _PARENTS:
+        return _PARENTS[parent]
     path = env.get("SHELL", "")
     name = PurePath(path.replace("\\", "/")).name.removesuffix(".exe")
     if (is_windows and not name) or (not is_windows and env.get("PSModulePath")):
@@ -211,6 +214,12 @@ _WRITERS: dict[str, Callable[[Mapping[str, str | None]], str]] = {
 SHELLS = tuple(_WRITERS)
 """What :func:`render` knows."""
 INTERACTIVE = ("sh", "bash", "zsh", "fish")
+# Names of processes. A login shell has a hyphen before its name in its arguments, not here.
+_PARENTS = {name: name for name in ("sh", "bash", "zsh", "fish")} | {
+    "dash": "sh",
+    "ash": "sh",
+    "pwsh": "powershell",
+}
 """Those of them with a start-up file that we have text for."""
 
 

@@ -3,6 +3,9 @@
 With --provider, or with a provider's name as NAME, everything else is known; options say what is to be
 different. With --base-url it also has to be said where the token is. On a terminal, without any of these, the
 providers are offered; otherwise nothing is asked.
+
+  kimi-profiles add job --provider moonshot-cn
+  kimi-profiles add lab --base-url https://llm.lab.example --token-env LAB_KEY
 """
 
 from __future__ import annotations

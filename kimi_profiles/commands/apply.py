@@ -2,6 +2,10 @@
 
 Only the keys that the profile needs are touched; everything else in the files stays as it is, to the byte.
 What another profile had put there is taken out first. `unapply` gives back what was there before.
+
+  kimi-profiles apply moonshot-cn
+  kimi-profiles apply work --scope local
+  kimi-profiles apply work --dry-run
 """
 
 from __future__ import annotations

@@ -5,6 +5,10 @@ does it, and `backups restore pristine` gives the very bytes back that the files
 first profile. The profile that is applied is taken out first, and what the files hold then is copied too,
 so nothing is lost. `backups prune` forgets old copies: of each file the first one, the newest ten and what
 unapply needs are kept.
+
+  kimi-profiles backups
+  kimi-profiles backups show pristine
+  kimi-profiles backups restore pristine
 """
 
 from __future__ import annotations

@@ -1,4 +1,10 @@
-"""Copy a profile of your file under a new name, comments included; or make a profile of a provider."""
+"""Copy a profile of your file under a new name, comments included; or make a profile of a provider.
+
+for example:
+
+  kimi-profiles copy work job
+  kimi-profiles copy moonshot-cn mine
+"""
 
 from __future__ import annotations
 

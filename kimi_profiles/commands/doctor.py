@@ -2,6 +2,9 @@
 
 Exit status 4 if any finding is an error. With --online one small request goes to the endpoint, with the
 credential that Claude Code would send; the exit status is 69 if it cannot be reached.
+
+  kimi-profiles doctor
+  kimi-profiles doctor --scope local
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 It opens a private copy. What you save is checked, and takes the place of the file only if all of it is valid.
 If it is not, the fault is shown with line and column; on a terminal you can go back to it, otherwise the copy
 stays where it is said. With NAME many editors begin at that profile.
+
+  kimi-profiles edit
+  kimi-profiles edit work
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from kimi_profiles.errors import (
 )
 from kimi_profiles.files import PRIVATE, make_folder, read_file
 from kimi_profiles.paths import find_places
-from kimi_profiles.report import SCHEMA, short_path
+from kimi_profiles.report import SCHEMA, short_path, tell_error
 from kimi_profiles.store import MAX_SIZE_BYTES, ProfileStore
 from kimi_profiles.tomltext import key_places
 
@@ -141,9 +144,7 @@ def _edited(call: Call, command: list[str], copy: Path, start: bytes) -> bytes:
             return after
         if call.is_json or sys.stdin is None or not sys.stdin.isatty():
             raise fault
-        call.err.line(("kimi-profiles: ", "bad"), str(fault))
-        if fault.hint:
-            call.err.line(("hint: ", "dim"), fault.hint)
+        tell_error(call.err, fault)
         if not _wants_to_go_on(fault):
             return start
 

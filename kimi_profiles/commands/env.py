@@ -16,6 +16,8 @@ import contextlib
 import os
 import shutil
 import sys
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +72,7 @@ def run(call: Call) -> int:
     args = call.args
     if args.kept_in and not args.by_reference:
         raise UsageError("--kept-in goes with --by-reference")
-    shell = args.shell or guess_shell(os.environ, is_windows=os.name == "nt")
+    shell = args.shell or guess_shell(_parent(), os.environ, is_windows=os.name == "nt")
     profile = call.store()[args.name]
     answer = {"schema": SCHEMA, "ok": True, "command": "env", "profile": profile.name, "shell": shell}
     if args.unset:
@@ -162,6 +164,14 @@ def _snippet(call: Call, profile: Profile, shell: str) -> str:
 # ---- what is odd
 
 
+def _parent() -> str:
+    """The name of the program that started us; empty where the system does not tell."""
+    try:
+        return Path(f"/proc/{os.getppid()}/comm").read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+
+
 def _notices(call: Call, profile: Profile, variables: Mapping[str, str | None]) -> list[Notice]:
     if call.is_quiet and not call.is_json:
         return []
@@ -188,12 +198,14 @@ def _file_notices(call: Call, profile: Profile, variables: Mapping[str, str | No
     applications: tuple[Application, ...] = ()
     with contextlib.suppress(ProfilesError):
         applications = tuple(read_ledger(places.state / "ledger.json").applications.values())
-    for name, winner in _winners(survey, variables):
+    for winner, pairs in groupby(_winners(survey, variables), key=itemgetter(1)):
+        first, *rest = (name for name, _ in pairs)
+        more = f" and {len(rest)} more have" if rest else " has"
         yield Notice(
             "hidden",
-            f"{name} has no effect here: {winner.name} settings say otherwise, "
-            f"in {winner.path}:{winner.line(name) or 1}",
-            how_to_undo(name, winner, applications),
+            f"{first}{more} no effect here: {winner.name} settings say otherwise, "
+            f"in {winner.path}:{winner.line(first) or 1}",
+            how_to_undo(first, winner, applications),
         )
     for credential in survey.request.credentials:
         if credential.layer != "process" and credential.source not in variables:
@@ -205,7 +217,13 @@ def _file_notices(call: Call, profile: Profile, variables: Mapping[str, str | No
             )
 
 
-def _winners(survey: Survey, variables: Mapping[str, str | None]) -> Iterator[tuple[str, Layer]]:
+def _winners(survey: Survey, variables: Mapping[str, str | None]) -> list[tuple[str, Layer]]:
+    """What a stronger layer says otherwise, those of one layer together."""
+    layers = {id(layer): place for place, layer in enumerate(survey.effective.layers)}
+    return sorted(_hidden(survey, variables), key=lambda pair: layers[id(pair[1])])
+
+
+def _hidden(survey: Survey, variables: Mapping[str, str | None]) -> Iterator[tuple[str, Layer]]:
     for name, value in variables.items():
         if value == _NO_TOKEN.reveal():
             continue

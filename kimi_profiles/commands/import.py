@@ -4,14 +4,18 @@ Without --from-… it is what Claude Code would use here now: its files, and the
 gets into the profile: it becomes a reference, and you are told which variable to export, unless --keyring or
 --token-file keeps the token. Nothing that is read is changed. Where there is no terminal to ask on, nothing
 is added without --yes.
+
+  kimi-profiles import old
+  kimi-profiles import old --from-text guide.txt --yes
+  kimi-profiles import --from-cc-switch --all --yes
 """
 # ruff: noqa: N999 - a command is called what people type
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +23,7 @@ from kimi_profiles.errors import (
     DurabilityUnconfirmedError,
     InvalidError,
     NotFoundError,
+    NotPermittedError,
     ProfilesError,
     UsageError,
 )
@@ -89,18 +94,20 @@ def run(call: Call) -> int:
             "there is nothing to import", hint="; ".join(f"{n}: {why}" for n, why in skipped[:5]) or None
         )
     from kimi_profiles.editing.file import plan_edit
-    from kimi_profiles.importing.adding import defaults_notices, with_profiles
+    from kimi_profiles.importing.adding import with_defaults_told, with_profiles
     from kimi_profiles.importing.showing import show_proposal
 
     after = plan_edit(path, lambda text: with_profiles(text, drafts)).after
-    drafts = [
-        replace(draft, notices=(*draft.notices, *defaults_notices(draft, path, after))) for draft in drafts
-    ]
+    drafts = with_defaults_told(drafts, path, after)
     if not call.is_json and not call.is_quiet:
         for draft in drafts:
             show_proposal(call.out, draft)
     for name, why in skipped:
         call.say(("skipped ", "change"), without_tokens(name), (f"  {why}", "dim"))
+    for draft in drafts:
+        call.warn(draft.notices)
+    if call.args.yes and not call.args.dry_run:
+        _check_places(drafts)
     is_meant = not call.args.dry_run and (call.args.yes or _agrees(call, len(drafts)))
     if is_meant:
         _add(call, drafts, path)
@@ -108,9 +115,17 @@ def run(call: Call) -> int:
     else:
         call.say(("nothing written", "change"), "; add --yes" if _may_not_ask(call) else "")
     call.answer(_answer(call, drafts, skipped, path, is_done=is_meant))
-    for draft in drafts:
-        call.warn(draft.notices)
     return 0
+
+
+def _check_places(drafts: Sequence[Proposal]) -> None:
+    """Refuse what only a person who has read the warning may agree to."""
+    from kimi_profiles.importing.recognize import ELSEWHERE
+
+    notices = (notice for draft in drafts for notice in draft.notices)
+    notice = next((one for one in notices if one.name == ELSEWHERE), None)
+    if notice is not None:
+        raise NotPermittedError(notice.message, hint=notice.hint)
 
 
 def _check_options(call: Call) -> None:
@@ -139,35 +154,44 @@ def _drafts(call: Call, path: Path) -> tuple[list[Proposal], list[tuple[str, str
     from kimi_profiles.importing.recognize import recognize
 
     found = _found(call)
+    taken, owners = _store_names(path)
+    more = call.args.with_settings
     if not call.args.all:
         chosen = found[0] if len(found) == 1 and call.args.provider_name is None else _choose(call, found)
-        draft = recognize(chosen, call.args.name, env=os.environ, with_settings=call.args.with_settings)
+        draft = recognize(chosen, call.args.name, env=os.environ, owners=owners, with_settings=more)
         return [_with_token_kept(call, draft)], []
-    taken = set(_store_names(path))
     known: dict[str, str] = dict(os.environ)
     drafts: list[Proposal] = []
     skipped: list[tuple[str, str]] = []
     for one in found:
         name = clean_name(one.name, taken)
         try:
-            draft = recognize(one, name, env=known, with_settings=call.args.with_settings)
+            draft = recognize(one, name, env=known, owners=owners, with_settings=more)
         except ProfilesError as error:
             skipped.append((one.name, error.message))
             continue
         if draft.export is not None and draft.token is not None:
-            known[draft.export] = draft.token.reveal()  # so that no second token gets the same variable
+            known[draft.export], owners[draft.export] = draft.token.reveal(), name
         taken.add(name)
         drafts.append(_with_token_kept(call, draft))
     return drafts, skipped
 
 
-def _store_names(path: Path) -> list[str]:
+def _store_names(path: Path) -> tuple[set[str], dict[str, str]]:
+    """The names of the profiles that there are, and for each variable the one that has its token in it."""
     from kimi_profiles.store import ProfileStore
 
     try:
-        return list(ProfileStore.open(path))
+        store = ProfileStore.open(path)
     except NotFoundError:
-        return []
+        return set(), {}
+    owners: dict[str, str] = {}
+    for name in store:
+        with contextlib.suppress(ProfilesError):  # one that is wrong has no token
+            token = store[name].token
+            if token is not None and token.kind == "env":
+                owners.setdefault(token.value, name)
+    return set(store), owners
 
 
 def _found(call: Call) -> list[Found]:
@@ -275,7 +299,8 @@ def _tell(call: Call, drafts: Sequence[Proposal], path: Path) -> None:
         call.say(("added ", "good"), (draft.name, "strong"), (f"  {short_path(path)}", "dim"))
         line = export_line(draft)
         if line is not None:
-            where = f"  the token is in {shown_source(draft.token_source)}" if draft.token_source else ""
+            where = "what you pasted" if call.args.from_text == _STDIN else shown_source(draft.token_source or "")
+            where = f"  the token is in {where}" if draft.token_source else ""
             call.say("  first: ", (line, "strong"), (where, "dim"))
         call.say("  then:  ", (f"kimi-profiles plan {draft.name}", "strong"))
 

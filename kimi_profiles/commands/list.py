@@ -1,4 +1,11 @@
-"""The profiles in your file; with --all also those that every known provider is by itself."""
+"""The profiles in your file; with --all also those that every known provider is by itself.
+
+for example:
+
+  kimi-profiles list
+  kimi-profiles list --all
+  kimi-profiles list --names
+"""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ With inline delivery it holds the token; --helper puts a command that prints it 
   kimi-profiles merge work --without home < settings.json > settings.new
 
 --without takes another profile out first, as `unmerge` does. With --record FILE that is not needed: what an
-earlier merge put in goes, and `unmerge --record FILE` gives back all that was there before, also what was
-replaced. With --json the answer says what would change, and FILE is left alone.
+earlier merge put in goes, and `unmerge NAME --record FILE` gives back all that was there before, also what
+was replaced. With --json the answer says what would change, and FILE is left alone.
 """
 
 from __future__ import annotations

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from kimi_profiles.screen import Segment
 
 
+_WIDE = 110
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     parser.add_argument("--provider", metavar="NAME", help="only those of this provider")
@@ -41,9 +44,12 @@ def run(call: Call) -> int:
     )
     if call.is_json or call.is_quiet:
         return 0
-    header = ["MODEL", "CONTEXT", "$/M IN", "$/M OUT", "STATUS", "PROVIDERS"]
-    call.out.table(header, [_cells(model) for model in models])
-    call.say((f"as of {catalogue.as_of}", "dim"))
+    header = ["MODEL", "CONTEXT", "$/M IN/OUT", "STATUS", "PROVIDERS"]
+    # Where they would only stand below, they are left out.
+    columns = len(header) - (call.out.width is not None and call.out.width < _WIDE)
+    call.out.table(header[:columns], [_cells(model)[:columns] for model in models])
+    note = "" if columns == len(header) else "; a wider terminal, or --json, also shows the providers"
+    call.say((f"as of {catalogue.as_of}{note}", "dim"))
     return 0
 
 
@@ -61,16 +67,23 @@ def _json(model: Model) -> dict[str, object]:
     }
 
 
+def _short(tokens: int) -> str:
+    """A window as people name it: 262,144 tokens are 256K."""
+    for size, unit in ((1 << 20, "M"), (1 << 10, "K")):
+        if tokens >= size and tokens % size == 0:
+            return f"{tokens // size}{unit}"
+    return f"{tokens:,}"
+
+
 def _cells(model: Model) -> list[Segment | str]:
     price = model.price_usd_per_mtok or {}
     status: Segment = (model.status, {"current": "good", "retired": "bad"}.get(model.status, "change"))  # type: ignore[assignment]
     if model.successor:
-        status = (f"{model.status}, use {model.successor}", status[1])
+        status = (f"{model.status} → {model.successor}", status[1])
     return [
         (model.id, "strong"),
-        f"{model.context_tokens:,}" if model.context_tokens else "-",
-        f"{price['input']:g}" if "input" in price else "-",
-        f"{price['output']:g}" if "output" in price else "-",
+        _short(model.context_tokens) if model.context_tokens else "-",
+        f"{price['input']:g}/{price['output']:g}" if {"input", "output"} <= price.keys() else "-",
         status,
         ", ".join(model.providers),
     ]

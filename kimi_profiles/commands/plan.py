@@ -1,6 +1,9 @@
 """Show what `apply` would change, as a difference with secrets masked; nothing is written.
 
 With --exit-code the exit status is 4 if there is anything to change, and 0 if not.
+
+  kimi-profiles plan work
+  kimi-profiles plan work --exit-code
 """
 
 from __future__ import annotations

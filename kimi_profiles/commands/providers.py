@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from kimi_profiles.screen import Segment
 
 
+_WIDE = 110
+
+
 def add_arguments(_: argparse.ArgumentParser) -> None:
     """No arguments of its own."""
 
@@ -34,10 +37,12 @@ def run(call: Call) -> int:
     )
     if call.is_json or call.is_quiet:
         return 0
-    call.out.table(
-        ["NAME", "KEY VARIABLE", "MODEL", "ENDPOINT"], [_cells(provider) for provider in providers]
-    )
-    call.say((f"as of {catalogue.as_of}", "dim"))
+    header = ["NAME", "KEY VARIABLE", "MODEL", "ENDPOINT"]
+    # Where they would only stand below, they are left out.
+    columns = len(header) - (call.out.width is not None and call.out.width < _WIDE)
+    call.out.table(header[:columns], [_cells(provider)[:columns] for provider in providers])
+    note = "" if columns == len(header) else "; a wider terminal, or show NAME, also shows the endpoints"
+    call.say((f"as of {catalogue.as_of}{note}", "dim"))
     return 0
 
 

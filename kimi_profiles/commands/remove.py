@@ -2,6 +2,8 @@
 
 Refused while it is applied (unapply first, or --force: what is applied then stays, and unapply still takes it
 out), and while another profile extends it.
+
+  kimi-profiles remove work
 """
 
 from __future__ import annotations

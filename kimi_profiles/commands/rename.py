@@ -1,6 +1,8 @@
 """Give a profile of your file another name.
 
 Profiles that extend it, and the record of what is applied, follow.
+
+  kimi-profiles rename work job
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ def run(call: Call) -> int:
         with contextlib.suppress(ProfilesError):  # a profile that is wrong has no digest
             before = ProfileStore(call.own_store_path(), text)[old]
             is_helper = before.delivery == "helper"
-            declared[before.digest] = ProfileStore(call.own_store_path(), after)[new].digest
+            if not is_helper:  # else the helper still names the old one, and `status` has to say so
+                declared[before.digest] = ProfileStore(call.own_store_path(), after)[new].digest
         applied.update(applications_of(call, old, text))
         return after
 

@@ -6,6 +6,8 @@ puts a command that prints it in its place, which works wherever the profile and
 
 What stands in Claude Code's state file is not part of it: that the first-start questions are answered, that a
 key is approved, and a stored Console login, whose key is sent beside a token unless you log out.
+
+  kimi-profiles render work --helper > managed-settings.json
 """
 
 from __future__ import annotations

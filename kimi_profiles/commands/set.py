@@ -7,12 +7,17 @@ or keyring=SERVICE, never a token.
 
 A provider that is no profile of yours yet becomes one. NAME may be defaults, for [defaults], which lie under
 every profile.
+
+  kimi-profiles set work models.haiku kimi-k2.7-code-highspeed
+  kimi-profiles set work auth.token command="pass show kimi"
+  kimi-profiles set defaults env.API_TIMEOUT_MS 600000
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +160,7 @@ def scope_option(settings: str, application: Application) -> str:
     if application.scope == "user":
         return ""
     if application.scope == "path":
-        return f" --settings {settings}"
+        return f" --settings {shlex.quote(settings)}"
     return f" --scope {application.scope}, in its project"
 
 

@@ -1,4 +1,9 @@
-"""One profile as it is applied: every value, and where it comes from."""
+"""One profile as it is applied: every value, and where it comes from.
+
+for example:
+
+  kimi-profiles show work
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
 """What is applied, and what Claude Code will really send: where to, with which credential, for which model.
 
 With --check the exit status is 4 unless a profile is applied and every key still holds what was written.
+
+  kimi-profiles status
+  kimi-profiles status --check --quiet
 """
 
 from __future__ import annotations

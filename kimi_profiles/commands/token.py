@@ -1,6 +1,8 @@
 """Print a profile's token on standard output, and nothing else: for Claude Code's apiKeyHelper.
 
 With --json it is masked.
+
+  kimi-profiles token work
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kimi_profiles.credentials import read_token
 from kimi_profiles.endpoint import check_token
+from kimi_profiles.errors import EndpointError
 from kimi_profiles.report import SCHEMA
 
 if TYPE_CHECKING:
@@ -23,11 +26,22 @@ USAGE = "NAME "
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     parser.add_argument("name", metavar="NAME", help="a profile of yours, or a provider")
+    parser.add_argument(
+        "--for",
+        dest="endpoint",
+        metavar="URL",
+        help="refuse if the profile has another endpoint by now; helpers say it",
+    )
 
 
 def run(call: Call) -> int:
     """Print the token, if it belongs to the endpoint."""
     profile = call.store()[call.args.name]
+    if call.args.endpoint not in {None, profile.base_url}:
+        raise EndpointError(
+            f"profile {profile.name} has another endpoint by now than the one that asks for its token",
+            hint=f"kimi-profiles apply {profile.name}",
+        )
     token = read_token(profile, home=call.home)
     check_token(profile.base_url, token)
     if call.is_json:

@@ -2,6 +2,9 @@
 
 Each key gets back what was there before; what somebody changed since stays as they left it. If nobody
 else wrote to a file in between, it gets its old bytes back.
+
+  kimi-profiles unapply
+  kimi-profiles unapply --scope local
 """
 
 from __future__ import annotations

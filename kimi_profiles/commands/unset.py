@@ -2,6 +2,8 @@
 
 What the profile inherits, or its provider says, counts again then. Comments, order and layout of the file
 stay. NAME may be defaults, for [defaults], which lie under every profile.
+
+  kimi-profiles unset work models.haiku
 """
 
 from __future__ import annotations

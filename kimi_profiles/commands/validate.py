@@ -1,4 +1,10 @@
-"""Check the file with the profiles: every profile is resolved, and every fault told with line and column."""
+"""Check the file with the profiles: every profile is resolved, and every fault told with line and column.
+
+for example:
+
+  kimi-profiles validate
+  kimi-profiles validate dotfiles/profiles.toml
+"""
 
 from __future__ import annotations
 

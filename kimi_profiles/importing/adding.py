@@ -12,12 +12,12 @@ from kimi_profiles.inheritance import resolve_profile
 from kimi_profiles.store import ProfileStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from kimi_profiles.importing.recognize import Proposal
 
-__all__ = ["defaults_notices", "with_profiles"]
+__all__ = ["with_defaults_told", "with_profiles"]
 
 
 def with_profiles(text: str, proposals: Iterable[Proposal]) -> str:
@@ -27,23 +27,24 @@ def with_profiles(text: str, proposals: Iterable[Proposal]) -> str:
     return text
 
 
-def defaults_notices(proposal: Proposal, path: Path, text: str) -> list[Notice]:
-    """Whether ``[defaults]`` make something else of the profile than what was found.
+def with_defaults_told(proposals: Sequence[Proposal], path: Path, text: str) -> list[Proposal]:
+    """``proposals``, each with a notice where ``[defaults]`` make something else of it than what was found.
 
     Args:
-        proposal: The profile.
+        proposals: The profiles.
         path: The profile file.
-        text: What it would hold, with that profile.
+        text: What it would hold, with those profiles.
     """
+    store = ProfileStore(path, text)
+    return [replace(one, notices=(*one.notices, *_defaults_notices(one, store))) for one in proposals]
+
+
+def _defaults_notices(proposal: Proposal, store: ProfileStore) -> Iterator[Notice]:
     tables = {proposal.name: proposal.table}
     alone = resolve_profile(proposal.name, tables, defaults={}, catalogue=read_catalogue())
-    there = ProfileStore(path, text)[proposal.name]
-    if replace(there, extras={}) == replace(alone, extras={}):
-        return []
-    return [
-        Notice(
+    if replace(store[proposal.name], extras={}) != replace(alone, extras={}):
+        yield Notice(
             "defaults-apply",
             f"[defaults] of your file add to profile {proposal.name}, so it is not just what was found",
             f"kimi-profiles show {proposal.name}",
         )
-    ]

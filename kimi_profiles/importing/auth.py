@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kimi_profiles.endpoint import check_token
 from kimi_profiles.errors import EndpointError, Notice, TokenUnavailableError
 from kimi_profiles.importing.credential import is_placeholder, named_variable
-from kimi_profiles.importing.found import LeftOut
+from kimi_profiles.importing.found import PROCESS, LeftOut, holds_password
 from kimi_profiles.secrets import Secret, holds_token
 
 if TYPE_CHECKING:
@@ -27,6 +27,13 @@ CREDENTIALS = (_TOKEN, _KEY, _HELPER, _LOGIN)
 """Whatever brings a credential of Claude Code's own; the first two are variables."""
 
 _WORDS = re.compile(r"[\w./@:=+,-]+(?: +[\w./@:=+,-]+)*", re.ASCII)
+_PRINTS = re.compile(r"(?:\S*/)?(?:echo(?: +-[neE]+)*|printf(?: +--)?(?: +(['\"]?)%s(?:\\n)?\1)?) +(\S+)", re.ASCII)
+_QUOTED = re.compile(r"(['\"]?)([\w./@:=+,-]+|\$\w+|\$\{\w+\})\1", re.ASCII)
+# A file or a URI only leads to a key; names are words, and seldom have so many letters and digits in a row.
+_LEADS = re.compile(r"[~.]*/|[a-z][a-z0-9+-]*://")
+_LIKE_A_KEY = re.compile(
+    r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16,}|(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+)
 # What Claude Code itself reads would be sent beside the profile's own, so a key is kept elsewhere.
 _OWN_VARIABLE = re.compile(r"(?!ANTHROPIC_|CLAUDE_)[A-Za-z_][A-Za-z0-9_]*")
 
@@ -41,6 +48,7 @@ class Credential:
         left_out: Second credentials, and what cannot be taken.
         notices: What is odd about the token.
         used: Other variables that were looked at.
+        layers: Of whatever the token comes from.
         export: The variable that has to hold the token, where it does not yet.
         token: The token itself, if there is one.
         token_name: The variable in which it was found.
@@ -51,6 +59,7 @@ class Credential:
     left_out: list[LeftOut] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
+    layers: set[str] = field(default_factory=set)
     export: str | None = None
     token: Secret | None = field(default=None, repr=False)
     token_name: str | None = None
@@ -63,6 +72,7 @@ def find_credential(
     base_url: str,
     *,
     env: Mapping[str, str],
+    owners: Mapping[str, str],
 ) -> Credential:
     """The credential among ``values``.
 
@@ -72,8 +82,9 @@ def find_credential(
         provider: The one that answers at ``base_url``, if it is known.
         base_url: Where the token will be sent.
         env: Variables in which the token may be already.
+        owners: Variable → the profile that has its token in it.
     """
-    return _Finder(values, name, provider, base_url, env).find()
+    return _Finder(values, name, provider, base_url, env=env, owners=owners).find()
 
 
 class _Finder:
@@ -83,13 +94,16 @@ class _Finder:
         name: str,
         provider: Provider | None,
         base_url: str,
+        *,
         env: Mapping[str, str],
+        owners: Mapping[str, str],
     ) -> None:
         self.values = values
         self.name = name
         self.provider = provider
         self.base_url = base_url
         self.env = env
+        self.owners = owners
         self.found = Credential()
 
     def find(self) -> Credential:
@@ -97,12 +111,17 @@ class _Finder:
         if _LOGIN in self.values:
             self._leave(_LOGIN, "it is the key of a Console login; apply sets it aside")
         variable = self._variable(usual)
-        command = self._helper(is_needed=variable is None)
+        printed = self._printed() if variable is None else None
+        command = self._helper(is_needed=variable is None) if printed is None else None
         if variable is not None and variable != usual:
             self._say("variable", variable, self.values[variable].source)
         if variable is not None:
-            self._say("token", self._reference(variable), self.values[variable].source)
+            text = self.values[variable].text.strip()
+            self._say("token", self._reference(variable, text), self.values[variable].source)
+        elif printed is not None:
+            self._say("token", self._reference(_HELPER, printed), self.values[_HELPER].source)
         elif command is not None:
+            self.found.layers.add(self.values[_HELPER].layer)
             self._say("token", {"command": command}, self.values[_HELPER].source)
         elif not self._needs_none:
             self._say("token", self._key_variable(None), "no token is there; this is the usual variable")
@@ -142,6 +161,12 @@ class _Finder:
             return False
         return True
 
+    def _printed(self) -> str | None:
+        """The token of a helper that does nothing but print it."""
+        found = _PRINTS.fullmatch(self.values[_HELPER].text.strip()) if _HELPER in self.values else None
+        word = _QUOTED.fullmatch(found[2]) if found else None
+        return word[2] if word else None
+
     def _helper(self, *, is_needed: bool) -> list[str] | None:
         """The command that prints the token, if it takes no shell to run it."""
         if _HELPER not in self.values:
@@ -149,15 +174,14 @@ class _Finder:
         text = self.values[_HELPER].text.strip()
         if not is_needed:
             self._leave(_HELPER, "the token is in a variable")
-        elif _WORDS.fullmatch(text) is None or holds_token(text):
+        elif _WORDS.fullmatch(text) is None or any(map(_may_be_key, text.split())):
             self._leave(_HELPER, "set auth.token.command to a command that prints the token")
         else:
             return shlex.split(text)
         return None
 
-    def _reference(self, name: str) -> dict[str, Any] | None:
-        """Where the token is to be; ``None`` for a server that takes any."""
-        text = self.values[name].text.strip()
+    def _reference(self, name: str, text: str) -> dict[str, Any] | None:
+        """Where the token ``text``, which ``name`` has, is to be; ``None`` for a server that takes any."""
         elsewhere = named_variable(text)
         if elsewhere is not None and _OWN_VARIABLE.fullmatch(elsewhere):
             return self._named(elsewhere)
@@ -175,11 +199,14 @@ class _Finder:
         text = self.values[name].text.strip() if name in self.values else ""
         if text and not is_placeholder(text) and named_variable(text) is None:
             self._keep(name, text)
+        else:
+            self.found.layers.add(PROCESS)
         if not self.env.get(name, "").strip():
             self.found.export = name
         return {"env": name}
 
     def _keep(self, name: str, text: str) -> None:
+        self.found.layers.add(self.values[name].layer)
         try:
             self.found.token, self.found.token_name = Secret(text), name
             check_token(self.base_url, self.found.token)
@@ -198,11 +225,19 @@ class _Finder:
             holding = [name for name in holding if _OWN_VARIABLE.fullmatch(name)]
             if holding:
                 return {"env": usual if usual in holding else min(holding)}
-            if usual and self.env.get(usual, "").strip():
-                message = f"{usual} is set here, and to something else; {own} is used instead"
+            if usual and (usual in self.owners or self.env.get(usual, "").strip()):
+                owner = self.owners.get(usual)
+                why = f"is the variable of profile {owner}" if owner else "is set here, and to something else"
+                message = f"{usual} {why}; {own} is used instead"
                 self.found.notices.append(Notice("key-variable-taken", message))
                 usual = None
         variable = usual or own
         if token is not None or not self.env.get(variable, "").strip():
             self.found.export = variable
         return {"env": variable}
+
+
+def _may_be_key(word: str) -> bool:
+    """Whether a word of a command may be the key itself. Not promised: that every key is seen."""
+    is_like_one = _LEADS.match(word) is None and _LIKE_A_KEY.search(word) is not None
+    return is_like_one or holds_token(word) or holds_password(word)

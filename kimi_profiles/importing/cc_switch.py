@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.errors import InvalidError, NotFoundError
 from kimi_profiles.files import read_file
-from kimi_profiles.importing.found import Found, LeftOut, from_settings
+from kimi_profiles.importing.found import Found, LeftOut, cut, from_settings
 from kimi_profiles.jsontext import JsonTextError, loads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["read_cc_switch", "read_config", "read_database"]
 
 _MAX_SIZE_BYTES = 256 << 20  # it also logs every request
 _MAX_JSON_BYTES = 16 << 20
-_MAX_TEXT = 1 << 20
-_MAX_PROVIDERS = 1_000
+_MAX_TEXT = 256 << 10  # of a row; as many of these as there are providers are sorted in memory
+_MAX_TEXTS = 8 << 20  # of all rows
+_MAX_PROVIDERS = 200
 _MAX_STEPS = 5_000  # thousands of SQLite's instructions
 _STEP = 1_000
 _UNSAVED = "cc-switch is at work, and what is in this file is not read; close it to have all"
@@ -97,7 +98,7 @@ def read_database(data: bytes, origin: str) -> list[Found]:
         kind = connection.execute("SELECT type FROM sqlite_master WHERE name = 'providers'").fetchone()
         if kind != ("table",):
             raise InvalidError("this database has no table of providers")
-        rows = connection.execute(_QUERY, (_MAX_PROVIDERS,)).fetchall()
+        return list(_of_rows(connection.execute(_QUERY, (_MAX_PROVIDERS,)), origin))
     except (sqlite3.Error, UnicodeDecodeError, OverflowError, MemoryError) as error:
         raise InvalidError(
             f"this is no database of cc-switch's: {type(error).__name__}",
@@ -105,10 +106,15 @@ def read_database(data: bytes, origin: str) -> list[Found]:
         ) from None
     finally:
         connection.close()
-    return [
-        _provider(str(name), _parsed(config), _parsed(meta), f"{origin}, {name}", is_current=is_current == 1)
-        for name, config, meta, is_current in rows
-    ]
+
+
+def _of_rows(rows: Iterable[tuple[Any, ...]], origin: str) -> Iterator[Found]:
+    size = 0
+    for name, config, meta, is_current in rows:  # a generated column is large, and takes no room in the file
+        size += sum(len(text) for text in (name, config, meta) if isinstance(text, str | bytes))
+        if size > _MAX_TEXTS:
+            raise InvalidError("there is more in this database than cc-switch writes")
+        yield _provider(str(name), _parsed(config), _parsed(meta), origin, is_current=is_current == 1)
 
 
 def read_config(data: bytes, origin: str) -> list[Found]:
@@ -136,9 +142,7 @@ def _of_config(providers: Mapping[str, Any], current: object, origin: str) -> It
     for key, provider in list(providers.items())[:_MAX_PROVIDERS]:
         if isinstance(provider, dict):
             name, meta = str(provider.get("name") or key), provider.get("meta")
-            yield _provider(
-                name, provider.get("settingsConfig"), meta, f"{origin}, {name}", is_current=key == current
-            )
+            yield _provider(name, provider.get("settingsConfig"), meta, origin, is_current=key == current)
 
 
 def _parsed(text: object) -> Any:
@@ -149,6 +153,8 @@ def _parsed(text: object) -> Any:
 
 
 def _provider(name: str, config: Any, meta: Any, origin: str, *, is_current: bool) -> Found:
+    name = cut(name)
+    origin = f"{origin}, {name}"
     if not isinstance(config, dict):
         return Found(name=name, is_current=is_current, problem="its settings cannot be read")
     variables, settings = from_settings(config, origin)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from kimi_profiles.errors import InvalidError, NotFoundError, ProfilesError
 from kimi_profiles.files import read_file
-from kimi_profiles.importing.found import Found, from_settings
+from kimi_profiles.importing.found import Found, cut, from_settings
 from kimi_profiles.jsontext import loads
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["listed_in_json", "listed_in_yaml", "read_ccs"]
 
 _MAX_SIZE_BYTES = 1 << 20
-_MAX_PROFILES = 1_000
+_MAX_PROFILES = 200
 _SUFFIX = ".settings.json"
 _SCALAR = r"""("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s"'#{}\[\],&*!|>%@`][^#]*?)"""
 _KEY = re.compile(rf"( *){_SCALAR}\s*:(?:\s+{_SCALAR})?\s*(?:\s#.*)?")
@@ -117,6 +117,7 @@ def _absolute(text: str, folder: Path, home: Path) -> Path:
 
 
 def _profile(name: str, file: Path) -> Found:
+    name = cut(name)
     try:
         data = read_file(file, limit_bytes=_MAX_SIZE_BYTES)
         document = None if data is None else loads(data.decode("utf-8-sig"))

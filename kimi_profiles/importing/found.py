@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NOT_AN_ENDPOINT", "Found", "LeftOut", "Value", "as_text", "from_settings", "source_of"]
+__all__ = [
+    "NOT_AN_ENDPOINT",
+    "PROCESS",
+    "Found",
+    "LeftOut",
+    "Value",
+    "as_text",
+    "cut",
+    "from_settings",
+    "holds_password",
+    "source_of",
+]
+
+PROCESS = "process"
+"""The layer of what is in the environment."""
 
 NOT_AN_ENDPOINT = "it says nothing about an endpoint; --with-settings takes it"
 
 _MOST_WHOLE = 1e21  # from there on JavaScript writes an exponent
+_LONGEST_NAME = 80  # characters
+_IN_URL = re.compile(r"(?i)https?://[^/\s@]+@|://[^/\s@:]*:[^/\s@]+@")
 _NO_SETTINGS = {"$schema", "env", "apiKeyHelper", "model"}
 
 
@@ -23,10 +40,12 @@ class Value:
     Attributes:
         text: As written; it may be a token, or name another variable.
         source: In words: file and line, or which environment.
+        layer: Which layer of Claude Code's configuration that is; empty for whatever is none.
     """
 
     text: str = field(repr=False)
     source: str
+    layer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +111,13 @@ def as_text(value: str | float) -> str:
         return "true" if value else "false"
     is_whole = isinstance(value, float) and value.is_integer() and abs(value) < _MOST_WHOLE
     return str(int(value) if is_whole else value)
+
+
+def cut(name: str) -> str:
+    """What another tool calls something, short enough for a message."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+def holds_password(text: str) -> bool:
+    """Whether there is a password in a URL: ``scheme://user:password@host``, ``https://token@host``."""
+    return _IN_URL.search(text) is not None

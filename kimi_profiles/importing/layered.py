@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.errors import ProfilesError
 from kimi_profiles.files import read_file
-from kimi_profiles.importing.found import Found, LeftOut, Value, from_settings
+from kimi_profiles.importing.found import PROCESS, Found, LeftOut, Value, from_settings
 from kimi_profiles.importing.recognize import ENDPOINT_VARIABLES
 from kimi_profiles.jsontext import Document, JsonTextError, join_pointer, loads
 from kimi_profiles.plan import find_drift
@@ -59,7 +59,7 @@ def read_files(layers: Iterable[Layer], ledger: Ledger) -> Found:
                     )
                 )
             elif name not in variables:
-                variables[name] = Value(text, places.get(name, str(layer.path)))
+                variables[name] = Value(text, places.get(name, str(layer.path)), layer.name)
         if layer.name not in {"claude.json", "managed"}:
             for key, value in _others(layer):
                 if any(pointer.startswith(join_pointer(key) + "/") for pointer in (f"{p}/" for p in ours)):
@@ -72,7 +72,7 @@ def read_files(layers: Iterable[Layer], ledger: Ledger) -> Found:
 
 def read_environment(names: Iterable[str], process: Mapping[str, str]) -> Found:
     """What an environment says of ``names``."""
-    return Found({name: Value(process[name], _PROCESS) for name in names if name in process})
+    return Found({name: Value(process[name], _PROCESS, PROCESS) for name in names if name in process})
 
 
 def read_shell(

@@ -5,6 +5,7 @@ Nothing is evaluated. Prose, fences, prompts, list marks and comments around it 
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import json
 import re
@@ -49,6 +50,7 @@ _CMD = (
 )
 _NOT_READ = {"customApiUrl": "Claude Code reads no such key"}
 _QUOTE_IT = 'in JSON a text stands in quotation marks: "…"'
+_MOST_BROKEN = 1_000  # objects; to find the end of one takes time
 _MOST_PLACES = 100  # in one object; to find one takes time
 _RUNS = "only running it could tell its value"
 
@@ -119,11 +121,11 @@ def _differs(one: _Said, other: _Said) -> bool:
 def _said(
     lines: list[str], origin: str, settings: dict[str, Any], left_out: list[LeftOut]
 ) -> Iterator[_Said]:
-    at = 0
+    objects, at = _Objects(lines, origin), 0
     while at < len(lines):
         line = lines[at]
         if line.lstrip().startswith("{"):
-            count, document = _read_object(lines, at, origin)
+            count, document = objects.read(at)
             yield from _from_object(document, at, lines[at : at + count], settings, left_out)
             at += count
             continue
@@ -140,18 +142,41 @@ def _said(
 # ---- JSON
 
 
-def _read_object(lines: list[str], at: int, origin: str) -> tuple[int, Mapping[str, Any]]:
-    """How many lines the object takes that begins here, and the object; an empty one if it is none."""
-    end = next((n for n in range(at, len(lines)) if _FENCE.match(lines[n])), len(lines))
-    text = "\n".join(lines[at:end])
-    start = len(text) - len(text.lstrip())
-    try:
-        document, stop = json.JSONDecoder().raw_decode(text, start)
-    except (ValueError, RecursionError) as error:
-        end = next((n + 1 for n in range(at, end) if lines[n].startswith("}")), end)
-        _check_foreign("\n".join(lines[at:end]), at, origin, error)
-        return end - at, {}
-    return text.count("\n", 0, stop) + 1, document
+class _Objects:
+    """The JSON objects in a text, each read where it begins: pasted text may hold very many of them."""
+
+    def __init__(self, lines: list[str], origin: str) -> None:
+        self._lines = lines
+        self._origin = origin
+        self._text = "\n".join(lines)
+        self._starts = list(itertools.accumulate((len(line) + 1 for line in lines), initial=0))
+        self._fences = [number for number, line in enumerate(lines) if _FENCE.match(line)]
+        self._broken = 0
+
+    def read(self, at: int) -> tuple[int, Mapping[str, Any]]:
+        """How many lines the object takes that begins in line ``at``, and it; an empty one if it is none."""
+        line = self._lines[at]
+        start = self._starts[at] + len(line) - len(line.lstrip())
+        try:
+            document, stop = json.JSONDecoder().raw_decode(self._text, start)
+        except (ValueError, RecursionError) as error:
+            return self._pass_over(at, error), {}
+        return self._text.count("\n", start, stop) + 1, document
+
+    def _pass_over(self, at: int, error: ValueError | RecursionError) -> int:
+        self._broken += 1
+        if self._broken > _MOST_BROKEN:
+            raise InvalidError(
+                f"more than {_MOST_BROKEN:,} things in braces are not JSON",
+                hint="take only the part of the text that you want",
+                path=self._origin,
+                line=at + 1,
+            )
+        place = bisect.bisect(self._fences, at)
+        end = self._fences[place] if place < len(self._fences) else len(self._lines)
+        end = next((n + 1 for n in range(at, end) if self._lines[n].startswith("}")), end)
+        _check_foreign("\n".join(self._lines[at:end]), at, self._origin, error)
+        return end - at
 
 
 def _check_foreign(text: str, at: int, origin: str, error: ValueError | RecursionError) -> None:
@@ -163,7 +188,7 @@ def _check_foreign(text: str, at: int, origin: str, error: ValueError | Recursio
     except JsonTextError as fault:
         message, line, column = fault.message, fault.line or 1, fault.column
     else:
-        message, line, column = "this is not JSON", getattr(error, "lineno", 1), getattr(error, "colno", 1)
+        message, line, column = "this is not JSON", getattr(error, "lineno", at + 1) - at, getattr(error, "colno", 1)
     raise InvalidError(
         message,
         hint=_QUOTE_IT if message == "expected a value" else None,

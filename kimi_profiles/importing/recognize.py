@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.catalogue import read_catalogue
@@ -17,7 +18,7 @@ from kimi_profiles.errors import (
 )
 from kimi_profiles.importing.auth import CREDENTIALS, Credential, find_credential
 from kimi_profiles.importing.credential import is_placeholder, named_variable
-from kimi_profiles.importing.found import NOT_AN_ENDPOINT, LeftOut, source_of
+from kimi_profiles.importing.found import NOT_AN_ENDPOINT, LeftOut, holds_password, source_of
 from kimi_profiles.importing.tiers import MODEL_NAMES, read_tiers
 from kimi_profiles.inheritance import resolve_profile
 from kimi_profiles.secrets import Secret, is_secret_name
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from kimi_profiles.importing.found import Found, Value
     from kimi_profiles.profile import Profile
 
-__all__ = ["ENDPOINT_VARIABLES", "Proposal", "recognize"]
+__all__ = ["ELSEWHERE", "ENDPOINT_VARIABLES", "Proposal", "recognize"]
 
 _URL = "ANTHROPIC_BASE_URL"
 _WINDOW = ("CLAUDE_CODE_MAX_CONTEXT_TOKENS", "CLAUDE_CODE_AUTO_COMPACT_WINDOW")
@@ -51,6 +52,10 @@ _EXTRAS = (
 ENDPOINT_VARIABLES = (_URL, *CREDENTIALS[:2], *(n for n in MODEL_NAMES if n != "model"), *_WINDOW, *_EXTRAS)
 """The variables that belong to an endpoint; all others are taken only on request."""
 
+ELSEWHERE = "endpoint-of-other-file"
+"""The notice that a project decides where a token goes that is not its own."""
+
+_OF_A_PROJECT = {"project", "local"}
 _VERSION = re.compile(r"/v\d+(?:/messages)?/*\Z")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _LEAST_TOKEN = 8  # characters; a shorter one may be a part of any word
@@ -93,16 +98,25 @@ class Proposal:
         return replace(self, table={**table, "auth": auth, **rest}, export=None)
 
 
+_NOBODYS: Mapping[str, str] = MappingProxyType({})
 _AFTER_AUTH = ("models", "context_tokens", "pin_model", "env", "settings")
 
 
-def recognize(found: Found, name: str, *, env: Mapping[str, str], with_settings: bool = False) -> Proposal:
+def recognize(
+    found: Found,
+    name: str,
+    *,
+    env: Mapping[str, str],
+    owners: Mapping[str, str] = _NOBODYS,
+    with_settings: bool = False,
+) -> Proposal:
     """What ``found`` is as the profile ``name``.
 
     Args:
         found: From a reader.
         name: A name that a profile may have.
         env: Variables that a token can be in already.
+        owners: Variable → the profile that has its token in it.
         with_settings: Whether settings and variables that say nothing about an endpoint are taken too.
 
     Raises:
@@ -111,14 +125,23 @@ def recognize(found: Found, name: str, *, env: Mapping[str, str], with_settings:
     """
     if found.problem is not None:
         raise InvalidError(found.problem)
-    return _Recognizer(found, name, env, with_settings=with_settings).propose()
+    return _Recognizer(found, name, env, owners, with_settings=with_settings).propose()
 
 
 class _Recognizer:
-    def __init__(self, found: Found, name: str, env: Mapping[str, str], *, with_settings: bool) -> None:
+    def __init__(
+        self,
+        found: Found,
+        name: str,
+        env: Mapping[str, str],
+        owners: Mapping[str, str],
+        *,
+        with_settings: bool,
+    ) -> None:
         self.found = found
         self.name = name
         self.process = env
+        self.owners = owners
         self.with_settings = with_settings
         self.values = {key: value for key, value in found.variables.items() if value.text.strip()}
         self.used: set[str] = set()
@@ -169,6 +192,8 @@ class _Recognizer:
             return error.message
         if any(map(_LONE_SURROGATE.search, _texts(table))):
             return "it is no Unicode text, as TOML wants it"
+        if any(map(holds_password, _texts(table))):
+            return "it holds a password"
         return "it holds the token" if any(map(self._holds_token, _texts(table))) else None
 
     def _holds_token(self, text: str) -> bool:
@@ -207,7 +232,9 @@ class _Recognizer:
 
     def _take_credential(self) -> None:
         self.used.update(CREDENTIALS)
-        found = find_credential(self.values, self.name, self.provider, self._base_url(), env=self.process)
+        found = find_credential(
+            self.values, self.name, self.provider, self._base_url(), env=self.process, owners=self.owners
+        )
         self.used.update(found.used)
         self.credential = found
         self.left_out += found.left_out
@@ -215,6 +242,16 @@ class _Recognizer:
         self.taken |= {f"auth.{key}": source for key, source in found.sources.items()}
         if found.table:
             self.table["auth"] = found.table
+        layer = self.values[_URL].layer
+        if layer in _OF_A_PROJECT and found.layers - {layer}:
+            self.notices.append(
+                Notice(
+                    ELSEWHERE,
+                    f"the endpoint is that of a project ({self.values[_URL].source}), and the token is not"
+                    " from that file: the profile would send it there",
+                    "--settings FILE imports what stands in one file alone",
+                )
+            )
 
     def _base_url(self) -> str:
         return self.provider.base_url if self.provider else str(self.table["base_url"])

@@ -136,7 +136,7 @@ def plan_launch(
         helper=helper,
         is_by_helper=is_by_helper,
         settings="" if flag is None else _read_flag(flag),
-        elsewhere=without_applied(_records(claude), env),
+        elsewhere=without_applied(_records(claude), client_environment(env, profile, None)),
         warnings=tuple(warnings),
     )
     _text(launch, helper)  # what is wrong with it is told before anything is made

@@ -306,3 +306,22 @@ def test_a_helper_without_a_token_is_applied_and_warned_of(
     monkeypatch.delenv("WORK_KEY")
     names = [warning["name"] for warning in run("apply work --json").json["warnings"]]
     assert names == ["token-unavailable", "session-restart"]
+
+
+def test_a_helper_gives_no_token_to_an_endpoint_that_the_profile_has_left(run: Run, home: Path) -> None:
+    """The settings still name the old endpoint, so the new key must not go there."""
+    store = home / "profiles.toml"
+    helped = '[profiles.helped]\nauth.delivery = "helper"\nauth.token.env = "WORK_KEY"\nprovider = "{}"\n'
+    store.write_text(helped.format("moonshot-cn"), encoding="utf-8")
+    run("apply helped")
+    line = json.loads((home / ".claude" / "settings.json").read_text())["apiKeyHelper"]
+    words = shlex.join(shlex.split(line)[4:])
+    assert run(words).out == f"{TOKEN}\n"
+
+    store.write_text(helped.format("moonshot-intl"), encoding="utf-8")
+    told = run(words)
+    assert (told.status, told.out) == (78, "")
+    assert "hint: kimi-profiles apply helped" in told.err
+    run("apply helped")
+    line = json.loads((home / ".claude" / "settings.json").read_text())["apiKeyHelper"]
+    assert run(shlex.join(shlex.split(line)[4:])).out == f"{TOKEN}\n"

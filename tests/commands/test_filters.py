@@ -340,7 +340,7 @@ def test_a_helper_needs_no_token_and_writes_none(
     settings = told.json
     name = "helped" if "helped" in line else "work"
     assert (told.status, told.err) == (0, "")
-    assert settings["apiKeyHelper"] == f"kimi-profiles token {name}"
+    assert settings["apiKeyHelper"] == f"kimi-profiles token {name} --for https://api.moonshot.cn/anthropic"
     assert settings["env"]["ANTHROPIC_AUTH_TOKEN"] == settings["env"]["ANTHROPIC_API_KEY"] == ""
 
 

@@ -184,3 +184,13 @@ def test_what_is_refused_writes_nothing(run: Run, store: Path, line: str, status
     assert told.status == status
     assert message in told.err
     assert store.read_text() == STORE
+
+
+def test_a_helper_that_names_the_old_profile_is_told_by_status(run: Run) -> None:
+    run("set work auth.delivery helper")
+    run("apply work")
+    run("rename work job --quiet")
+    told = run("status --json")
+    assert [warning["name"] for warning in told.json["warnings"]] == ["profile-changed"]
+    run("apply job --quiet")
+    assert run("status --json").json["warnings"] == []

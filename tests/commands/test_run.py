@@ -374,6 +374,20 @@ def test_what_the_applied_profile_says_alone_is_not_used(
     assert (env["ANTHROPIC_DEFAULT_OPUS_MODEL"], env["CLAUDE_CODE_MAX_CONTEXT_TOKENS"]) == ("", "")
 
 
+def test_the_model_of_the_shell_does_not_come_back_through_the_applied_profile(
+    run: Run, home: Path, seen: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = home / "profiles.toml"
+    store.write_text(
+        f'{store.read_text()}\n[profiles.plain]\nbase_url = "http://127.0.0.1:9/plain"\n'
+        'auth.token.env = "WORK_KEY"\n'
+    )
+    monkeypatch.setenv("ANTHROPIC_MODEL", "of-the-shell")
+    run("apply work")
+    run("run plain")
+    assert seen()["settings"]["env"]["ANTHROPIC_MODEL"] == ""
+
+
 def test_no_path_breaks_the_helpers_quoting(
     home: Path, seen: Callable[[], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -240,6 +240,12 @@ THREADED = """
 import os, sys, threading, time
 from kimi_profiles.running.child import held_signals, run_child
 
+def spawn(*arguments, _spawn=os.posix_spawn, **options):
+    child = _spawn(*arguments, **options)
+    time.sleep(0.3)  # it has ended before anybody waits for it
+    return child
+
+os.posix_spawn = spawn
 threading.Thread(target=time.sleep, args=(30,), daemon=True).start()  # holds no signals, so it may get ours
 with held_signals() as held:
     sys.exit(run_child("/bin/sh", ["-c", "exit 3"], dict(os.environ), held=held, kept_open=None))

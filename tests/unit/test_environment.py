@@ -79,3 +79,11 @@ def test_the_variable_that_a_helper_reads_stays_whatever_it_is_called() -> None:
 def test_the_variable_of_the_token_stays_empty_where_it_is_a_rival() -> None:
     profile = replace(PROFILE, token=TokenRef("env", "ANTHROPIC_API_KEY"))
     assert "ANTHROPIC_API_KEY" not in environment_with({"ANTHROPIC_API_KEY": TOKEN}, profile, Secret(TOKEN))
+
+
+def test_the_models_of_another_profile_do_not_stay() -> None:
+    other = Profile("other", URL)
+    assert profile_variables(other, Secret(TOKEN))["CLAUDE_CODE_SUBAGENT_MODEL"] is None
+    left = {name: "kimi" for name in profile_variables(PROFILE, Secret(TOKEN)) if "MODEL" in name}
+    env = environment_with({**left, "CLAUDE_CODE_MAX_CONTEXT_TOKENS": "262144"}, other, Secret(TOKEN))
+    assert not [name for name in env if "MODEL" in name or "CONTEXT" in name]

@@ -294,12 +294,14 @@ def test_what_is_no_longer_in_effect_is_forgotten() -> None:
 
 
 def test_the_helper_is_the_same_on_every_machine() -> None:
-    assert helper_command(WORK) == "kimi-profiles token work"
-    assert json.loads(merge("", HELPED).text)["apiKeyHelper"] == "kimi-profiles token helped"
+    assert helper_command(WORK) == f"kimi-profiles token work --for {WORK.base_url}"
+    helper = f"kimi-profiles token helped --for {HELPED.base_url}"
+    assert json.loads(merge("", HELPED).text)["apiKeyHelper"] == helper
 
 
 def test_the_helper_names_a_store_of_its_own() -> None:
-    assert helper_command(WORK, store="/a b/p.toml") == "kimi-profiles token work --store '/a b/p.toml'"
+    command = helper_command(WORK, store="/a b/p.toml")
+    assert command == f"kimi-profiles token work --for {WORK.base_url} --store '/a b/p.toml'"
 
 
 def test_a_helper_needs_somewhere_to_get_the_token_and_a_path_that_is_text() -> None:

@@ -97,3 +97,9 @@ def test_controls_are_written_as_escapes() -> None:
     made.line("a\x1b[2Jb")
     made.table(["A"], [["c\nd"]])
     assert printed(made) == [r"a\x1b[2Jb", "A", r"c\nd"]
+
+
+def test_an_empty_cell_needs_no_line_of_its_own() -> None:
+    made = screen(20)
+    made.table(["NAME", "ENDPOINT", "DESCRIPTION"], [["a", "https://b.example", ""], ["c", "d", ""]])
+    assert "" not in printed(made)

@@ -207,13 +207,20 @@ GUESSES = {
 
 @pytest.mark.parametrize(("env", "is_windows", "expected"), GUESSES.values(), ids=GUESSES)
 def test_the_shell_is_guessed(env: dict[str, str], *, is_windows: bool, expected: str) -> None:
-    assert guess_shell(env, is_windows=is_windows) == expected
+    assert guess_shell("make", env, is_windows=is_windows) == expected
+
+
+@pytest.mark.parametrize(
+    ("parent", "expected"), [("fish", "fish"), ("bash", "bash"), ("dash", "sh"), ("pwsh", "powershell")]
+)
+def test_the_shell_that_started_us_counts_before_the_login_shell(parent: str, expected: str) -> None:
+    assert guess_shell(parent, {"SHELL": "/bin/zsh"}, is_windows=False) == expected
 
 
 @pytest.mark.parametrize("shell", ["tcsh", "nu", "elvish"])
 def test_no_shell_gets_the_words_of_another(shell: str) -> None:
     with pytest.raises(UsageError, match=shell):
-        guess_shell({"SHELL": f"/bin/{shell}"}, is_windows=False)
+        guess_shell("", {"SHELL": f"/bin/{shell}"}, is_windows=False)
 
 
 def test_an_unknown_shell_is_refused() -> None:
