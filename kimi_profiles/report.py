@@ -45,7 +45,8 @@ __all__ = [
 
 PROGRAM = "kimi-profiles"
 SCHEMA = 1
-_QUERY_IN_URL = re.compile(r"(://[^\s\"?]+\?)[^\s\"]+")
+# Without a query too, so that no part of a long text is looked at twice.
+_URL = re.compile(r"(://[^\s\"?]+)(\?[^\s\"]+)?")
 _USER_IN_URL = re.compile(r"(://)[^/@\s\"]+@")
 _MARKS = {"add": "+", "include": "+", "replace": "~", "remove": "-", "exclude": "-"}
 
@@ -268,7 +269,8 @@ def _word(raw: str | None, *, is_secret: bool) -> str:
 
 def _without_secrets(raw: str) -> str:
     """For what a person wrote at a place where no secret is expected: a key in a URL or in a command."""
-    return without_tokens(_QUERY_IN_URL.sub(r"\1…", _USER_IN_URL.sub(r"\1…@", raw)))
+    nobodys = _USER_IN_URL.sub(r"\1…@", raw)
+    return without_tokens(_URL.sub(lambda url: f"{url[1]}?…" if url[2] else url[1], nobodys))
 
 
 def _fingerprint(raw: str) -> str:

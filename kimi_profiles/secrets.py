@@ -24,7 +24,7 @@ _BETWEEN_WORDS = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=
 _COMMANDS = {"apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "gcpAuthRefresh", "otelHeadersHelper"}
 
 # "key-" and the like also begin ordinary words; a token has a digit in it.
-_LOOKS_LIKE_A_TOKEN = re.compile(r"(?<![A-Za-z0-9])(?:sk-|(?:pk|ak|key)-(?=[A-Za-z_-]*\d))[A-Za-z0-9_-]{12,}")
+_LOOKS_LIKE_A_TOKEN = re.compile(r"(?<![A-Za-z0-9])(?:sk-|(?:pk|ak|key)-(?=[A-Za-z_-]{0,64}\d))[A-Za-z0-9_-]{12,}")
 
 
 def fingerprint(value: str) -> str:

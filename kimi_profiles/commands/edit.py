@@ -122,10 +122,14 @@ def _private_copy(call: Call, name: str, data: bytes) -> Iterator[Path]:
     except BaseException as error:
         with contextlib.suppress(ProfilesError):
             is_kept = read_file(copy) not in {None, data}
+        kept = f"what you wrote is kept in {copy}"
         if is_kept and isinstance(error, ProfilesError):
-            kept = f"nothing was changed; what you wrote is kept in {copy}"
             advice = error.hint if isinstance(error, ProfileInvalidError) else None
-            error.hint = f"{advice}; {kept}" if advice else kept
+            error.hint = (
+                f"{advice}; nothing was changed; {kept}" if advice else f"nothing was changed; {kept}"
+            )
+        elif is_kept:  # a signal, which carries no hint
+            call.err.line(("hint: ", "dim"), kept, hang=6)
         raise
     finally:
         if not is_kept:

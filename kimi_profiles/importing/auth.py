@@ -32,7 +32,7 @@ _QUOTED = re.compile(r"(['\"]?)([\w./@:=+,-]+|\$\w+|\$\{\w+\})\1", re.ASCII)
 # A file or a URI only leads to a key; names are words, and seldom have so many letters and digits in a row.
 _LEADS = re.compile(r"[~.]*/|[a-z][a-z0-9+-]*://")
 _LIKE_A_KEY = re.compile(
-    r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16,}|(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16,}|(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 )
 # What Claude Code itself reads would be sent beside the profile's own, so a key is kept elsewhere.
 _OWN_VARIABLE = re.compile(r"(?!ANTHROPIC_|CLAUDE_)[A-Za-z_][A-Za-z0-9_]*")

@@ -1,7 +1,7 @@
 """Start a program, wait for it, and be to everybody who looks as if one were that program.
 
 Promised on Linux: a signal that somebody sends to us goes on to the program, one that the terminal sends to
-all of its foreground group reaches it once; when it stops, so do we, and when it dies by a signal, so do we.
+all of its foreground group reaches it once, and that the terminal has closed reaches it in any case; when it stops, so do we, and when it dies by a signal, so do we.
 Where the system does not tell who sent a signal (macOS), SIGINT, SIGQUIT, SIGTSTP and SIGWINCH count as the
 terminal's. Not promised: that a SIGSTOP to us, which nobody can catch, stops the program; that a signal which
 somebody sends to the whole group comes once; any of it on Windows, where the console tells both.
@@ -34,6 +34,10 @@ _QUIET: Signals = frozenset(
 )
 _OF_TERMINAL: Signals = frozenset(
     getattr(signal, name) for name in ("SIGINT", "SIGQUIT", "SIGTSTP", "SIGWINCH") if hasattr(signal, name)
+)
+# By these somebody wants an end of us.
+_ENDING: Signals = frozenset(
+    getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM") if hasattr(signal, name)
 )
 # What Python itself ignores; a program expects to find them as they are by default.
 _PYTHONS: Signals = frozenset(
@@ -76,7 +80,7 @@ def held_signals(ignored: Signals = frozenset()) -> Iterator[Signals]:
 def run_child(
     program: str, arguments: Sequence[str], env: Mapping[str, str], *, held: Signals, kept_open: int | None
 ) -> int:
-    """Run a program with our standard streams until it ends.
+    """Run a program with our standard streams until it ends; not at all if a signal that waits would end us.
 
     Args:
         program: Its path.
@@ -86,7 +90,7 @@ def run_child(
         kept_open: A descriptor of ours that stays open in the program, if any does.
 
     Returns:
-        Its exit status, or the signal that ended it, negative.
+        Its exit status, or the signal that ended it or came before it was started, negative.
 
     Raises:
         OSError: It cannot be started.
@@ -95,6 +99,9 @@ def run_child(
         return subprocess.call([program, *arguments], env=env)
     if kept_open is not None:
         os.set_inheritable(kept_open, True)
+    waiting = signal.sigpending() & (_ENDING - held)
+    if ours := [number for number in waiting if signal.getsignal(number) is not signal.SIG_IGN]:
+        return -min(ours)
     child = os.posix_spawn(
         program, [program, *arguments], env, setsigmask=sorted(held), setsigdef=sorted(_PYTHONS)
     )
@@ -158,7 +165,10 @@ if sys.platform != "win32":
         if info is None:  # another thread, which holds no signals, may have got that of the program's end
             return signal.SIGCHLD, False
         # Not above 0: from a process (sigaction(2), si_code), and not from the kernel for the terminal.
-        return info.si_signo, info.si_code <= 0 and info.si_pid != child
+        is_sent = info.si_code <= 0 and info.si_pid != child
+        # That the terminal has closed it tells the first process of the session alone, which we may be.
+        is_closed = info.si_code > 0 and info.si_signo == signal.SIGHUP
+        return info.si_signo, is_sent or is_closed
 
     def _suffer(number: int) -> None:
         """Let a signal do to us what it does by default; returns if that only stopped us, or did nothing."""

@@ -62,7 +62,7 @@ def test_killed_at_every_system_call(run: Run, server: Server, home: Path) -> No
     start = prepare(home, run)
     old = targets(home)
     assert server.run(run.step, home, "-e", "trace=all") == 0
-    points = points_of(server.log, home, amount(15, ALL))
+    points = points_of(server.log, home, amount(10, ALL))
     new = targets(home)
     assert old != new
     again = ends_of(home, start, [run.step, "unapply"])
@@ -143,7 +143,7 @@ def test_the_command_killed_or_interrupted(home: Path, tmp_path: Path) -> None:
     changing = [call for call in from_first_touch(found, home) if call.changes_something]
     assert len(changing) > 20
 
-    for number, call in enumerate(spread(changing, amount(12, ALL))):
+    for number, call in enumerate(spread(changing, amount(8, ALL))):
         reset(home, start)
         name = list(ENDS)[number % len(ENDS)]
         fault = f"inject={call.name}:signal={name}:when={call.number}"

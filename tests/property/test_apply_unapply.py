@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 SHARES = 100
 SEQUENCES = 1_000  # in each share
-FILE_SHARES = amount(6, 100)
+FILE_SHARES = amount(4, 100)
 FILE_SEQUENCES = 50
 _SEED = os.environ.get("KIMI_PROFILES_SEED")  # read here: no test sees the user's variables
 

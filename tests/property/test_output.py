@@ -221,7 +221,7 @@ LINES = (
 @pytest.mark.parametrize("share", range(SHARES))
 def test_what_is_in_the_profile_file_is_shown_harmlessly(share: int, seed: str, tmp_path: Path) -> None:
     rng = random.Random(f"{seed}/toml/{share}")
-    texts = corpus(rng, amount(2_000, 20_000))[share::SHARES]
+    texts = corpus(rng, amount(1_000, 20_000))[share::SHARES]
     statuses = set()
     for text in texts:
         where = rng.choice([*PLACES])
@@ -237,7 +237,7 @@ def test_what_is_in_the_profile_file_is_shown_harmlessly(share: int, seed: str, 
 @pytest.mark.parametrize("share", range(SHARES))
 def test_what_is_in_the_settings_is_shown_harmlessly(share: int, seed: str, tmp_path: Path) -> None:
     rng = random.Random(f"{seed}/settings/{share}")
-    texts = corpus(rng, amount(2_000, 20_000))[share::SHARES]
+    texts = corpus(rng, amount(1_000, 20_000))[share::SHARES]
     store = (
         GOOD
         + "settings = { statusLine = 'x', permissions = { allow = ['Read'] } }\nmodels.default = 'kimi'\n"
@@ -275,7 +275,7 @@ def test_what_is_on_the_command_line_is_shown_harmlessly_and_is_no_path(
     monkeypatch.chdir(here)
     before = everything(tmp_path)
     rng = random.Random(f"{seed}/line/{share}")
-    for text in corpus(rng, amount(2_000, 20_000))[share::SHARES]:
+    for text in corpus(rng, amount(1_000, 20_000))[share::SHARES]:
         given = text.replace("\0", "")
         line = rng.choice(
             (

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pytest
 
 MEMBERS = 20
-RUNS = amount(4, 30)
+RUNS = amount(3, 30)
 SETTINGS = {"permissions": {"allow": ["Read"]}, "env": {"LANG": "de"}}
 STATE = {"hasCompletedOnboarding": True, "numStartups": 7, "primaryApiKey": "sk-test-login"}
 
