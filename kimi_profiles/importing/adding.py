@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kimi_profiles.catalogue import read_catalogue
-from kimi_profiles.editing.profiles import add_profile
+from kimi_profiles.editing.layout import profile_text
+from kimi_profiles.editing.profiles import add_profile, profile_key
+from kimi_profiles.editing.splicing import appended
 from kimi_profiles.errors import Notice
 from kimi_profiles.inheritance import resolve_profile
 from kimi_profiles.store import ProfileStore
@@ -22,9 +25,27 @@ __all__ = ["with_defaults_told", "with_profiles"]
 
 def with_profiles(text: str, proposals: Iterable[Proposal]) -> str:
     """``text`` with ``proposals`` at its end. Errors as :func:`.add_profile`."""
-    for proposal in proposals:
-        text = add_profile(text, proposal.name, proposal.table)
+    left = list(proposals)
+    while left:
+        first, *left = left
+        text = add_profile(text, first.name, first.table)
+        whole = _with_all(text, left) if left else None
+        if whole is not None:
+            return whole
     return text
+
+
+def _with_all(text: str, proposals: Sequence[Proposal]) -> str | None:
+    """The same at one go, as each edit reads the whole text; ``None`` where that says anything else."""
+    tables = {one.name: dict(one.table) for one in proposals}
+    sections = [profile_text(profile_key(name), table) for name, table in tables.items()]
+    whole = appended(text, "\n".join(sections))
+    before = tomllib.loads(text)
+    try:
+        after = tomllib.loads(whole)
+    except tomllib.TOMLDecodeError:  # a name that is there by now, or a layout that has no room for sections
+        return None
+    return whole if after == before | {"profiles": before["profiles"] | tables} else None
 
 
 def with_defaults_told(proposals: Sequence[Proposal], path: Path, text: str) -> list[Proposal]:

@@ -29,6 +29,7 @@ models.default = "organisation/some-model-with-a-very-long-name-and-a-date-20261
 description = "漢字で書かれたとても長い説明はどの端末でも折り返される必要があります。"
 """
 SETTINGS = '{"env": {"ANTHROPIC_API_KEY": "sk-test-before", "ANTHROPIC_MODEL": "opus"}, "hooks": {}}'
+TABLES = {"list", "models", "providers", "show", "backups"}
 # What people copy is left to the terminal to break: the place and the remedy of a finding.
 COPIED = re.compile(r"^ {9}\S*(/|kimi-profiles |unset |chmod |export )")
 
@@ -56,6 +57,19 @@ LINES = [
     "unapply --dry-run",
     "unapply",
     "status",
+    "init --dry-run",
+    f"add {LONG}-again --provider moonshot-cn --dry-run",
+    f"add {LONG}-again --provider moonshot-cn",
+    f"set {LONG}-again settings.a.very.long.key 'a value that is longer than a terminal is wide' --dry-run",
+    f"set {LONG}-again env.API_TIMEOUT_MS 600000",
+    f"unset {LONG}-again env.API_TIMEOUT_MS --dry-run",
+    f"copy {LONG} {LONG}-a-third-time",
+    f"rename {LONG}-a-third-time {LONG}-and-a-fourth-time",
+    f"remove {LONG}-and-a-fourth-time --dry-run",
+    f"remove {LONG}-and-a-fourth-time",
+    "import what-was-here-before --dry-run",
+    "set work nonsense 1",
+    "remove nobody",
     "apply no-such-profile-at-all",
     "apply",
     "nonsense",
@@ -92,6 +106,8 @@ def test_no_line_is_wider_than_the_terminal(
             main(["--home", str(home), "--store", "profiles.toml", f"--color={color}", *shlex.split(line)])
         said = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue() + err.getvalue())
         assert said, line
+        is_table = line.split()[0] in TABLES and not line.endswith("--help")
+        assert not is_table or "" not in said.splitlines(), line
         wide += [
             (line, each)
             for each in said.splitlines()
