@@ -23,15 +23,16 @@ _WORD = re.compile(
     r"""|(?P<bare>[^\s"'\[\]{},:=]+)|\n|."""
 )
 _HEADER = re.compile(r"^[ \t]*\[[^\n]*\][ \t\r]*(?:#[^\n]*)?$", re.MULTILINE)
-_URL = re.compile(r"""://((?:[^\s"\\]|\\.)+)""")
+_URL = re.compile(r"""(:(?:\\?/){2})((?:[^\s"\\]|\\.)+)""")
 # Longer than an id, and if there is a digit in it nothing that people need to see, and perhaps a key.
 _LONG = re.compile(r"[A-Za-z0-9_+/-]{20,}")
 _ESCAPE = re.compile(r"\\[uUx]")  # may spell a name, or a key
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _ALSO_SECRET = re.compile(
-    r"(?i)api_?key|authorization|bearer|rejected|approved|helper"
-    r"|token(?!s)|secret|passw|passphrase|credential|cookie|(?:^|_)keys(?:_|$)"
+    r"(?i)(?:api|access|auth|private).?key|authorization|bearer|rejected|approved|helper"
+    r"|token(?!s)|secret|passw|passphrase|credential|cookie|jwt|(?<![a-z0-9])keys(?![a-z0-9])"
 )
+# No text without its closing mark, and no mere mark.
+_WHOLE = re.compile(r"""(["'])[\s\S]*\1|[^"'\w]*\w[\s\S]*""")
 _LIKE_A_NAME = re.compile(r"[A-Za-z_.]{1,100}")
 
 
@@ -78,15 +79,14 @@ def _blotted(text: str) -> str:
 
 
 def _without_secrets(url: re.Match[str]) -> str:
-    user, at, rest = url[1].rpartition("@")
+    user, at, rest = url[2].rpartition("@")
     place, mark, query = rest.partition("?")
-    return f"://{_BLOT * len(user)}{at}{place}{mark}{_BLOT * len(query)}"
+    return f"{url[1]}{_BLOT * len(user)}{at}{place}{mark}{_BLOT * len(query)}"
 
 
 def _is_secret(words: str) -> bool:
     """Whether one of them is the name of a secret, however they are joined."""
-    plain = re.sub(r"[^A-Za-z0-9]+", "_", _HUMP.sub("_", words))
-    return is_secret_name(plain) or _ALSO_SECRET.search(plain) is not None
+    return is_secret_name(words) or _ALSO_SECRET.search(words) is not None
 
 
 class _Reader:
@@ -107,7 +107,7 @@ class _Reader:
         """Whether the next word may be a secret."""
         if word.lastgroup is None:
             self._pass_mark(word[0])
-            return self._is_due and word[0].isalnum()
+            return False
         is_secret = _is_secret(word[0]) or _ESCAPE.search(word[0]) is not None
         is_name = word["name"] is not None or _LIKE_A_NAME.fullmatch(word[0].strip("\"'")) is not None
         hides = (
@@ -117,20 +117,20 @@ class _Reader:
             or holds_token(word[0])
             or any(re.search(r"\d", long) for long in _LONG.findall(word[0]))
         )
-        self._pass_word(is_secret=is_secret, is_comment=word[0].startswith("#"))
+        self._pass_word(word[0], is_secret=is_secret)
         return hides
 
     @property
     def _is_due(self) -> bool:
         return self._is_behind or self._depth is not None
 
-    def _pass_word(self, *, is_secret: bool, is_comment: bool) -> None:
-        self._is_in_comment = self._is_in_comment or is_comment
+    def _pass_word(self, word: str, *, is_secret: bool) -> None:
+        self._is_in_comment = self._is_in_comment or word.startswith(("#", "//", "/*"))
         self._is_behind = self._is_behind or is_secret
         if self._is_in_comment:
             return
         if self._depth is not None:
-            self._has_value = True
+            self._has_value = self._has_value or _WHOLE.fullmatch(word) is not None
         elif is_secret:
             self._depth, self._has_value = 0, False
 

@@ -24,7 +24,9 @@ _BETWEEN_WORDS = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=
 _COMMANDS = {"apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "gcpAuthRefresh", "otelHeadersHelper"}
 
 # "key-" and the like also begin ordinary words; a token has a digit in it.
-_LOOKS_LIKE_A_TOKEN = re.compile(r"(?<![A-Za-z0-9])(?:sk-|(?:pk|ak|key)-(?=[A-Za-z_-]{0,64}\d))[A-Za-z0-9_-]{12,}")
+_LOOKS_LIKE_A_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9])(?:sk-|(?:pk|ak|key)-(?=[A-Za-z_-]{0,64}\d))[A-Za-z0-9_-]{12,}"
+)
 
 
 def fingerprint(value: str) -> str:
@@ -33,7 +35,7 @@ def fingerprint(value: str) -> str:
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether what has this name is expected to hold a secret: ``…_TOKEN``, ``x-api-key``, ``clientSecret``."""
+    """Whether what is called so may well hold a secret: ``…_TOKEN``, ``x-api-key``, ``clientSecret``."""
     return name not in _COMMANDS and _SECRET_NAME.search(_BETWEEN_WORDS.sub("_", name)) is not None
 
 

@@ -299,7 +299,9 @@ def _tell(call: Call, drafts: Sequence[Proposal], path: Path) -> None:
         call.say(("added ", "good"), (draft.name, "strong"), (f"  {short_path(path)}", "dim"))
         line = export_line(draft)
         if line is not None:
-            where = "what you pasted" if call.args.from_text == _STDIN else shown_source(draft.token_source or "")
+            where = (
+                "what you pasted" if call.args.from_text == _STDIN else shown_source(draft.token_source or "")
+            )
             where = f"  the token is in {where}" if draft.token_source else ""
             call.say("  first: ", (line, "strong"), (where, "dim"))
         call.say("  then:  ", (f"kimi-profiles plan {draft.name}", "strong"))

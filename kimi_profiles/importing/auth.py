@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +25,11 @@ _HELPER, _LOGIN = "apiKeyHelper", "primaryApiKey"
 CREDENTIALS = (_TOKEN, _KEY, _HELPER, _LOGIN)
 """Whatever brings a credential of Claude Code's own; the first two are variables."""
 
+_LONGEST = 4_000  # characters of a command
 _WORDS = re.compile(r"[\w./@:=+,-]+(?: +[\w./@:=+,-]+)*", re.ASCII)
-_PRINTS = re.compile(r"(?:\S*/)?(?:echo(?: +-[neE]+)*|printf(?: +--)?(?: +(['\"]?)%s(?:\\n)?\1)?) +(\S+)", re.ASCII)
+_PRINTS = re.compile(
+    r"(?:\S*/)?(?:echo(?: +-[neE]+)*|printf(?: +--)?(?: +(['\"]?)%s(?:\\n)?\1)?) +(\S+)", re.ASCII
+)
 _QUOTED = re.compile(r"(['\"]?)([\w./@:=+,-]+|\$\w+|\$\{\w+\})\1", re.ASCII)
 # A file or a URI only leads to a key; names are words, and seldom have so many letters and digits in a row.
 _LEADS = re.compile(r"[~.]*/|[a-z][a-z0-9+-]*://")
@@ -174,10 +176,10 @@ class _Finder:
         text = self.values[_HELPER].text.strip()
         if not is_needed:
             self._leave(_HELPER, "the token is in a variable")
-        elif _WORDS.fullmatch(text) is None or any(map(_may_be_key, text.split())):
+        elif len(text) > _LONGEST or _WORDS.fullmatch(text) is None or any(map(_may_be_key, text.split())):
             self._leave(_HELPER, "set auth.token.command to a command that prints the token")
         else:
-            return shlex.split(text)
+            return text.split()
         return None
 
     def _reference(self, name: str, text: str) -> dict[str, Any] | None:

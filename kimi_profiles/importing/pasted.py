@@ -188,7 +188,11 @@ def _check_foreign(text: str, at: int, origin: str, error: ValueError | Recursio
     except JsonTextError as fault:
         message, line, column = fault.message, fault.line or 1, fault.column
     else:
-        message, line, column = "this is not JSON", getattr(error, "lineno", at + 1) - at, getattr(error, "colno", 1)
+        message, line, column = (
+            "this is not JSON",
+            getattr(error, "lineno", at + 1) - at,
+            getattr(error, "colno", 1),
+        )
     raise InvalidError(
         message,
         hint=_QUOTE_IT if message == "expected a value" else None,

@@ -1,10 +1,11 @@
 """Start a program, wait for it, and be to everybody who looks as if one were that program.
 
 Promised on Linux: a signal that somebody sends to us goes on to the program, one that the terminal sends to
-all of its foreground group reaches it once, and that the terminal has closed reaches it in any case; when it stops, so do we, and when it dies by a signal, so do we.
-Where the system does not tell who sent a signal (macOS), SIGINT, SIGQUIT, SIGTSTP and SIGWINCH count as the
-terminal's. Not promised: that a SIGSTOP to us, which nobody can catch, stops the program; that a signal which
-somebody sends to the whole group comes once; any of it on Windows, where the console tells both.
+all of its foreground group reaches it once, and that the terminal has closed it learns in any case; when it
+stops, so do we, and when it dies by a signal, so do we. Where the system does not tell who sent a signal
+(macOS), SIGINT, SIGQUIT, SIGTSTP and SIGWINCH count as the terminal's. Not promised: that a SIGSTOP to us,
+which nobody can catch, stops the program; that a signal which somebody sends to the whole group comes once;
+any of it on Windows, where the console tells both.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def run_child(
         return subprocess.call([program, *arguments], env=env)
     if kept_open is not None:
         os.set_inheritable(kept_open, True)
-    waiting = signal.sigpending() & (_ENDING - held)
+    waiting: Signals = frozenset(signal.sigpending()) & (_ENDING - held)
     if ours := [number for number in waiting if signal.getsignal(number) is not signal.SIG_IGN]:
         return -min(ours)
     child = os.posix_spawn(

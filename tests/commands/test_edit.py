@@ -345,13 +345,46 @@ def test_an_interrupt_is_the_editors(home: Path, store: Path, editor: Editor) ->
         start_new_session=True,
         stdout=subprocess.DEVNULL,
     )
+    wait_for_editor(home)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(20) == 0
+    assert store.read_text() == NEW
+
+
+@posix
+@pytest.mark.once
+@pytest.mark.parametrize("is_changed", [True, False])
+@pytest.mark.parametrize("options", ["", "--json"])
+def test_after_a_signal_it_is_told_where_the_copy_is(
+    home: Path, store: Path, editor: Editor, options: str, *, is_changed: bool
+) -> None:
+    wrote = f"copy.write_text({NEW!r}); " if is_changed else ""
+    editor.does(f"import time; {wrote}copy.with_name('ready').touch(); time.sleep(20)")
+    words = [*options.split(), "--home", str(home), "--store", str(store), "edit"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-m", "kimi_profiles", *words], stdout=pipe, stderr=pipe, text=True
+    ) as process:
+        wait_for_editor(home)
+        process.terminate()
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert out.startswith("{" if options else "")
+    if is_changed:
+        (copy,) = copies(home)
+        assert copy.read_text() == NEW
+        assert err.count(f"what you wrote is kept in {copy}\n") == 1
+    else:
+        assert copies(home) == []
+        assert "kept" not in err
+    assert store.read_text() == STORE
+
+
+def wait_for_editor(home: Path) -> None:
     deadline = time.monotonic() + 20
     while not list(home.rglob("edit-*/ready")):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(20) == 0
-    assert store.read_text() == NEW
 
 
 @posix

@@ -213,6 +213,74 @@ def test_a_wrong_call_is_refused(run: Run, home: Path, line: str, status: int) -
 # ---- what Claude Code uses now
 
 
+def test_a_project_does_not_get_my_token_by_yes(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(home, {"env": {AUTH: TOKEN}})
+    for name in ("settings.json", "settings.local.json"):
+        (home / "p/.claude").mkdir(parents=True, exist_ok=True)
+        (home / "p/.claude" / name).write_text(json.dumps({"env": {URL: "https://other.example"}}))
+        before = tree(home)
+        for options in (
+            "--yes",
+            "--yes --json",
+            "--yes --quiet",
+            "--yes --token-file k",
+            "--yes --from-files",
+        ):
+            told = run(f"import w --project p {options}")
+            assert told.status == 77, options
+            assert "--settings FILE" in told.err + told.out
+            assert tree(home) == before
+        warnings = run("import w --project p --json --yes --dry-run").json["warnings"]
+        messages = {warning["name"]: warning["message"] for warning in warnings}
+        assert f"{home}/p/.claude/{name}:1" in messages["endpoint-of-other-file"]
+        told = run("import w --project p")  # shown, with the warning
+        assert (told.status, "+ base_url" in told.out, "of a project" in told.err) == (0, True, True)
+        told = run("import w --project p", "n\n", on_terminal=True)
+        assert told.err.index("of a project") < told.err.index("Add it?")
+        assert tree(home) == before
+        assert run(f"import w{len(name)} --settings p/.claude/{name} --yes").status == 0
+        (home / "p/.claude" / name).unlink()
+    monkeypatch.setenv(AUTH, OTHER)
+    (home / ".claude/settings.json").unlink()
+    (home / "p/.claude/settings.json").write_text(json.dumps({"env": {URL: "https://other.example"}}))
+    assert run("import w --project p --yes").status == 77
+    assert run("import w --project p --yes --from-files").status == 0
+
+
+def test_a_person_who_has_read_the_warning_may_agree(run: Run, home: Path) -> None:
+    settle(home, {"env": {AUTH: TOKEN}})
+    (home / "p/.claude").mkdir(parents=True)
+    (home / "p/.claude/settings.json").write_text(json.dumps({"env": {URL: CN}}))
+    assert run("import w --project p", "y\n", on_terminal=True).status == 0
+    assert list(store(home)) == ["w"]
+
+
+def test_two_accounts_at_one_provider(run: Run, home: Path) -> None:
+    settle(home)
+    assert run("import work --yes").err == ""
+    settle(home, {"env": {**SETTINGS["env"], AUTH: OTHER}})  # type: ignore[dict-item]
+    told = run("import private", "y\n", on_terminal=True)
+    assert told.status == 0
+    warning = "MOONSHOT_API_KEY is the variable of profile work; PRIVATE_API_KEY is used instead"
+    assert 0 <= told.err.index(warning) < told.err.index("Add it?")
+    references = [table["auth"]["token"] for table in store(home).values()]
+    assert references == [{"env": "MOONSHOT_API_KEY"}, {"env": "PRIVATE_API_KEY"}]
+    assert "export PRIVATE_API_KEY=" in told.out
+
+
+def test_a_helper_that_prints_the_token_leaves_none_behind(run: Run, home: Path) -> None:
+    literal = "0123456789abcdef0123456789abcdef.AbCdEfGh12345678"
+    settle(home, {"env": {URL: CN}, "apiKeyHelper": f"echo {literal}"})
+    told = run("import w --yes --with-settings")
+    assert (told.status, literal in told.out + told.err) == (0, False)
+    assert store(home)["w"]["auth"] == {"token": {"env": "MOONSHOT_API_KEY"}}
+    assert "the token is in ~/.claude/settings.json:" in told.out
+    assert run("import v --yes --token-file kept").status == 0
+    assert (home / "kept").read_text() == f"{literal}\n"
+
+
 def test_each_value_comes_from_the_layer_that_wins(
     run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,6 +423,14 @@ def test_a_guide(run: Run, home: Path) -> None:
     (home / "guide.md").write_text(GUIDE, encoding="utf-16")
     assert run("import w2 --from-text guide.md --yes").status == 0
     assert store(home)["w2"] == store(home)["w"]
+
+
+def test_where_the_token_of_a_text_is(run: Run, home: Path) -> None:
+    text = f"\nexport {URL}={CN} {AUTH}={TOKEN}\n"
+    assert "the token is in what you pasted\n" in run("import w --from-text --yes", text).out
+    (home / "guide.md").write_text(text.replace(TOKEN, OTHER))
+    told = run("import v --from-text guide.md --yes")
+    assert "the token is in guide.md:2\n" in told.out
 
 
 def test_on_a_terminal_the_text_is_pasted(run: Run, home: Path) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MEMBERS = 100
-ROUNDS = amount(3, 12)
+ROUNDS = amount(2, 12)
 # Lost is only what is written between two swaps that give something back: microseconds, and after a first
 # coincidence. With a plain rename it is one in 25 replacements; see docs/reliability.md.
 OVERWRITTEN_AT_MOST = 1

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 FILES = TARGETS[1:]
 BACKUPS = LEDGER.rpartition("/")[0] + "/backups/"
-SAMPLES = amount(200, 2000)
-RECOVERED = amount(300, 100_000)
+SAMPLES = amount(120, 2000)
+RECOVERED = amount(200, 100_000)
 
 
 def bytes_of(state: State) -> dict[str, bytes | None]:

@@ -371,7 +371,7 @@ def test_a_link_that_appears_at_any_system_call_leads_nowhere_else(
         _, count = run_with(ground, WAYS[way], step, name, -1, is_brief=False)
         assert count > 50
         places += itertools.product([name], range(1, count + 1), (False, True))
-    for name, number, is_brief in rng.sample(places, min(len(places), amount(60, 3000))):
+    for name, number, is_brief in rng.sample(places, min(len(places), amount(40, 3000))):
         shutil.rmtree(Path.home() / ".local", ignore_errors=True)
         ground.prepare()
         if step == "unapply":

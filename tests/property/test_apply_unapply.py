@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     from kimi_profiles.plan import TextPlan
 
+pytestmark = pytest.mark.once
+
 SHARES = 100
 SEQUENCES = 1_000  # in each share
 FILE_SHARES = amount(4, 100)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+pytestmark = pytest.mark.once
+
 SHARES = 10
 SLOW_S = 2.0
 TOKEN = "sk-canary-0123456789abcdefghij"

@@ -26,6 +26,8 @@ from kimi_profiles.screen import visible
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.once
+
 TOKEN = "sk-canary-0123456789abcdefghij"
 SHARES = 4
 _SEED = os.environ.get("KIMI_PROFILES_SEED")  # read here: no test sees the user's variables

@@ -153,6 +153,34 @@ os.kill(os.getpid(), signal.SIGTERM)
     assert (run.stdout, run.returncode) == ("held\nalive set() set()\n", -signal.SIGTERM)
 
 
+EARLY = """
+import os, signal, sys
+from kimi_profiles.running.child import end_like, held_signals, run_child
+number, is_ignored = int(sys.argv[1]), sys.argv[2] == "True"
+with held_signals(frozenset({number} if is_ignored else ())) as held:
+    os.kill(os.getpid(), number)
+    ended = run_child("/bin/sh", ["-c", "echo started"], dict(os.environ), held=held, kept_open=None)
+sys.exit(end_like(ended))
+"""
+
+
+@pytest.mark.parametrize("is_ignored", [False, True])
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"])
+def test_what_came_before_the_start_ends_us_unless_we_ignore_it(name: str, *, is_ignored: bool) -> None:
+    number = int(getattr(signal, name))
+    words = [sys.executable, "-c", EARLY, str(number), str(is_ignored)]
+    run = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+    assert (run.stdout, run.returncode, run.stderr) == (
+        ("started\n", 0, "") if is_ignored else ("", -number, "")
+    )
+
+
+def test_a_resize_before_the_start_ends_nothing() -> None:
+    words = [sys.executable, "-c", EARLY, str(int(signal.SIGWINCH)), "False"]
+    run = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+    assert (run.stdout, run.returncode) == ("started\n", 0)
+
+
 def test_a_program_that_cannot_be_started(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
@@ -205,13 +233,35 @@ LISTENING = command(sys.executable, "-S", "-c", LISTENER)
 @pytest.mark.parametrize("terminal", [LISTENING], indirect=True, ids=[""])
 def test_what_the_terminal_sends_comes_once(terminal: Terminal) -> None:
     terminal.wait_for("ready")
-    terminal.type("\x03")
     for key, name, other in (("\x03", "SIGINT", signal.SIGUSR1), ("\x1c", "SIGQUIT", signal.SIGUSR2)):
         terminal.type(key)
         terminal.wait_for(name)
         os.kill(terminal.pid, other)  # what would come twice has come when the next one has
         terminal.wait_for(other.name)
         assert terminal.text.count(name) == 1
+
+
+def test_a_terminal_that_closes_ends_both() -> None:
+    terminal = Terminal(*command(*shell("echo up $$ .; exec sleep 60")))
+    try:
+        terminal.wait_for(" .")
+        program = int(terminal.text.split()[1])
+    finally:
+        os.close(terminal.terminal)
+    try:
+        deadline, found, status = time.monotonic() + 5, 0, 0
+        while found == 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+            found, status = os.waitpid(terminal.pid, os.WNOHANG)
+        assert found == terminal.pid, "we go on without a terminal"
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGHUP
+        with pytest.raises(ProcessLookupError):
+            os.kill(program, 0)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(program, signal.SIGKILL)
+        if found == 0:
+            os.waitpid(terminal.pid, 0)
 
 
 def test_ctrl_z_gives_the_terminal_back_to_the_shell(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ import random
 import sqlite3
 import subprocess
 import time
-from typing import TYPE_CHECKING, Any
+import tracemalloc
+from pathlib import Path
+from typing import Any
 
 import keyring
 import pytest
@@ -21,6 +23,7 @@ from support import amount, require_tool
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.claude import context_tokens
 from kimi_profiles.credentials import keep_in_keyring
+from kimi_profiles.editing.profiles import add_profile
 from kimi_profiles.endpoint import check_base_url
 from kimi_profiles.environment import profile_variables
 from kimi_profiles.errors import (
@@ -29,25 +32,21 @@ from kimi_profiles.errors import (
     NotFoundError,
     ProfilesError,
     TokenUnavailableError,
+    UsageError,
 )
+from kimi_profiles.importing.adding import with_defaults_told, with_profiles
 from kimi_profiles.importing.cc_switch import read_cc_switch, read_config, read_database
 from kimi_profiles.importing.ccs import listed_in_json, listed_in_yaml, read_ccs
 from kimi_profiles.importing.credential import is_placeholder, named_variable
 from kimi_profiles.importing.found import Found, Value
 from kimi_profiles.importing.names import clean_name
 from kimi_profiles.importing.pasted import read_pasted
-from kimi_profiles.importing.recognize import recognize
+from kimi_profiles.importing.recognize import Proposal, recognize
 from kimi_profiles.importing.showing import export_line, proposal_json
 from kimi_profiles.inheritance import resolve_profile
-from kimi_profiles.profile import TIERS, check_profile_name
+from kimi_profiles.profile import TIERS, Profile, check_profile_name
 from kimi_profiles.secrets import Secret
 from kimi_profiles.shellrc import read_assignments
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from kimi_profiles.importing.recognize import Proposal
-    from kimi_profiles.profile import Profile
 
 TOKEN = "sk-test-0123456789abcdefghij"
 OTHER = "sk-test-zyxwvutsrqponmlkjihg9"
@@ -231,6 +230,14 @@ def test_a_text_that_is_refused_says_where(text: str, line: int, column: int | N
     assert TOKEN not in str(caught.value) + str(caught.value.hint)
 
 
+def test_many_objects_in_braces_that_are_no_json() -> None:
+    text = "{ echo a\n}\n" * 1_000
+    assert read_pasted(f"{text}export A=b", "t").variables["A"].source == "t:2001"
+    with pytest.raises(InvalidError) as caught:
+        read_pasted(f"{text}{text}", "t")
+    assert caught.value.line == 2001
+
+
 def test_each_value_says_where_it_stood() -> None:
     text = '\n\n{\n  "env": {\n    "ANTHROPIC_BASE_URL": "u"\n  }\n}\n\nexport A=b\n'
     sources = {name: value.source for name, value in read_pasted(text, "x.md").variables.items()}
@@ -255,6 +262,10 @@ SLOW = {
     "a long word": "export A=" + "x" * 500_000 + "-",
     "dollars": '$env:A = "' + "$" * 300_000,
     "many lines": "export A=b\n" * 20_000,
+    "small objects": "{}\n" * 300_000,
+    "small objects that are none": "{x\n}\n" * 200_000,
+    "objects in objects without an end": '{"a":{\n},"b":\n' * 60_000,
+    "objects between fences": "{}\n```\n" * 100_000,
 }
 
 
@@ -428,6 +439,11 @@ TABLES = {
         {"provider": "moonshot-cn", "auth": {"token": {"command": ["op", "read", "op://vault/kimi/key"]}}},
     ),
     "a helper that takes a shell": ({URL: CN, "apiKeyHelper": "cat ~/k | head -1"}, AT_CN),
+    "a helper that prints a variable": (
+        {URL: CN, "apiKeyHelper": "echo $MY_KIMI"},
+        {"provider": "moonshot-cn", "auth": {"token": {"env": "MY_KIMI"}}},
+    ),
+    "a helper that prints words for a token": ({URL: CN, "apiKeyHelper": "echo YOUR_API_KEY"}, AT_CN),
     "two credentials": (
         {URL: "https://api.kimi.com/coding/", AUTH: TOKEN, KEY: "sk-kimi-test-0123456789"},
         {"provider": "kimi-code-com", "auth": {"token": {"env": "KIMI_API_KEY"}}},
@@ -458,6 +474,84 @@ def leaves(table: dict[str, Any], prefix: str = "") -> list[str]:
         is_table = isinstance(value, dict) and key != "token"
         found += leaves(value, f"{prefix}{key}.") if is_table else [f"{prefix}{key}"]
     return found
+
+
+LITERAL = "0123456789abcdef0123456789abcdef.AbCdEfGh12345678"
+PRINTED = (
+    f"echo {LITERAL}", f"/bin/echo -n {LITERAL}", f"echo '{LITERAL}'", f'printf "{LITERAL}"',
+    f"printf %s {LITERAL}", f"printf '%s' '{LITERAL}'", f"printf '%s\\n' {LITERAL}",
+    f"  printf -- %s  {LITERAL} ",
+)  # fmt: skip
+NO_HELPERS = (
+    f"env KIMI={LITERAL} print-it", f"print-it --key={LITERAL}", f"print-it {LITERAL}",
+    f"print-it a/{LITERAL}", f"echo {LITERAL} again", f"echo {LITERAL};", f"echo {LITERAL}|cat",
+    f"print-it {TOKEN}", "print-it 0a1b2c3d-0000-4000-8000-0123456789ab", "print-it ABCDEFGH12345678",
+    "curl https://me:hunter2@vault.example/key", "echo $(pass kimi)", "echo `pass kimi`", "a " * 2_500,
+)  # fmt: skip
+HELPERS = (
+    "op read op://Private/0123456789abcdef0123456789/credential", "pass show kimi/work-2026",
+    "/nix/store/0c9xk2v7a1b2c3d4e5f6g7h8i9j0k1l2-pass/bin/pass kimi",
+    "/opt/0123456789abcdef0123/bin/print-it kimi",
+    "security find-generic-password -w -s kimi-code-api-key-2026", "print-it --count 1234567890123456789",
+    "gopass show some-long-name-of-an-entry",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("helper", PRINTED)
+def test_a_helper_that_prints_a_token_is_that_token(helper: str) -> None:
+    draft = made({URL: CN, "apiKeyHelper": helper})
+    assert (draft.table, draft.token, draft.export) == (AT_CN, Secret(LITERAL), "MOONSHOT_API_KEY")
+    assert draft.token_source == "f:2"
+    assert LITERAL not in str(proposal_json(draft)) + str(export_line(draft))
+
+
+@pytest.mark.parametrize("helper", NO_HELPERS)
+def test_a_helper_in_which_a_key_may_be_is_left_out(helper: str) -> None:
+    draft = made({URL: CN, "apiKeyHelper": helper})
+    assert (draft.table, draft.token) == (AT_CN, None)
+    assert [left.name for left in draft.left_out] == ["apiKeyHelper"]
+    assert LITERAL not in str(proposal_json(draft))
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_a_helper_that_only_names_things_is_taken(helper: str) -> None:
+    assert made({URL: CN, "apiKeyHelper": helper}).table["auth"]["token"] == {"command": helper.split()}
+
+
+def test_a_long_helper_is_told_quickly() -> None:
+    start = time.process_time()
+    for helper in (
+        "a" * 500_000,
+        "echo " + "a" * 500_000 + "|",
+        "/" * 500_000,
+        "a b" * 100_000,
+        "://" * 100_000,
+    ):
+        assert made({URL: CN, "apiKeyHelper": helper}).table == AT_CN
+    assert time.process_time() - start < 4
+
+
+LAYERS = {
+    "all of one project": ("project", "project", TOKEN, False),
+    "a project's address, my token": ("project", "user", TOKEN, True),
+    "a project's address, the token beside it": ("local", "project", TOKEN, True),
+    "a project's address, the token of the environment": ("local", "process", TOKEN, True),
+    "a project names a variable of mine": ("project", "project", "$MY_KIMI", True),
+    "a project's address, no token": ("project", "user", "YOUR_API_KEY", False),
+    "my address, a project's token": ("user", "project", TOKEN, False),
+    "my own": ("user", "process", TOKEN, False),
+}
+
+
+@pytest.mark.parametrize("name", [AUTH, "apiKeyHelper"])
+@pytest.mark.parametrize(("address", "credential", "text", "is_told"), LAYERS.values(), ids=LAYERS)
+def test_a_project_that_sends_a_token_elsewhere_is_told(
+    name: str, address: str, credential: str, text: str, *, is_told: bool
+) -> None:
+    helper = "pass kimi" if text == TOKEN else f"echo {text}"
+    there = Value(text if name == AUTH else helper, "g:2", credential)
+    draft = recognize(Found({URL: Value(CN, "f:1", address), name: there}), "work", env={})
+    assert ("endpoint-of-other-file" in {notice.name for notice in draft.notices}) is is_told
 
 
 LEFT = {
@@ -491,15 +585,28 @@ def test_settings_are_taken_on_request_and_never_a_secret() -> None:
         "odd": {"a": None},
         "half": {"a\ud800": 1},
         "model ids": {"x": TOKEN},
+        "camel": {"mcp": [{"apiToken": "x"}]},
+        "clientSecret": "x",
+        "hyphens": {"x-api-key": "x"},
+        "url": {"args": ["--dsn", "postgres://me:hunter2@db.example/x"]},
     }
-    variables = {URL: CN, AUTH: "abcdefgh12", "FOO": "1", "BAR": "abcdefgh12", "CLAUDE_CODE_USE_BEDROCK": "1"}
+    variables = {
+        URL: CN, AUTH: "abcdefgh12", "FOO": "1", "BAR": "abcdefgh12", "CLAUDE_CODE_USE_BEDROCK": "1",
+        "HTTPS_PROXY": "http://me:hunter2@proxy.example:8080", "GIT": "https://ghp0123@git.example/x",
+        "HTTP_PROXY": "http://proxy.example:8080", "REMOTE": "ssh://git@git.example/x@1:y",
+    }  # fmt: skip
     draft = made(variables, settings=others, settings_source="a.json", with_settings=True)
     assert draft.taken["settings.hooks"] == "a.json"
     assert draft.table["settings"] == {"hooks": {"Stop": [{"command": "beep"}]}}
-    assert draft.table["env"] == {"FOO": "1"}
+    plain = {"FOO": "1", "HTTP_PROXY": variables["HTTP_PROXY"], "REMOTE": variables["REMOTE"]}
+    assert draft.table["env"] == plain
     assert {left.name for left in draft.left_out} == {
         "statusLine", "deep", "odd", "half", "model ids", "BAR", "CLAUDE_CODE_USE_BEDROCK",
+        "camel", "clientSecret", "hyphens", "url", "HTTPS_PROXY", "GIT",
     }  # fmt: skip
+    reasons = {left.name: left.reason for left in draft.left_out}
+    assert reasons["HTTPS_PROXY"] == reasons["url"] == "it holds a password"
+    assert "hunter2" not in str(proposal_json(draft))
     assert {left.name for left in made(variables, settings=others).left_out} >= {"hooks", "FOO"}
 
 
@@ -678,6 +785,43 @@ def test_what_a_profile_says_imports_as_that_profile(table: dict[str, Any], form
             assert context_tokens(again) == context_tokens(profile)
 
 
+# ---- added to a file
+
+LAYOUTS = {
+    "nothing": "",
+    "a comment": "# mine",
+    "a section": "[profiles.a]\nprovider = 'zai'",
+    "dotted keys": "profiles.a.provider = 'zai'\n",
+    "an inline table": "profiles = { a = { provider = 'zai' } }\n",
+    "inline profiles": "[profiles]\na = { provider = 'zai' }\n",
+    "CRLF": "[profiles.a]\r\nprovider = 'zai'\r\n",
+}
+
+
+@pytest.mark.parametrize("text", LAYOUTS.values(), ids=LAYOUTS)
+def test_several_profiles_are_added_as_one_by_one(text: str) -> None:
+    table = {"provider": "moonshot-cn", "auth": MOONSHOT, "env": {"A": "1"}, "settings": {"b": [1, True]}}
+    drafts = [Proposal(name, table, {}) for name in ("p-1", "p-2", "p-3")]
+    expected = text
+    for draft in drafts:
+        expected = add_profile(expected, draft.name, draft.table)
+    assert with_profiles(text, drafts) == expected
+    assert with_profiles(text, []) == text
+    with pytest.raises(UsageError):
+        with_profiles(expected, [Proposal("p-4", table, {}), *drafts])
+
+
+@pytest.mark.once
+def test_many_profiles_are_added_quickly() -> None:
+    table = {"provider": "moonshot-cn", "auth": MOONSHOT, "models": {"default": "kimi-k3"}}
+    drafts = [Proposal(f"p-{number}", table, {}) for number in range(300)]
+    start = time.process_time()
+    text = with_profiles("[defaults.env]\nA = '1'\n", drafts)
+    told = with_defaults_told(drafts, Path("p.toml"), text)
+    assert time.process_time() - start < 3
+    assert {notice.name for draft in told for notice in draft.notices} == {"defaults-apply"}
+
+
 # ---- names
 
 
@@ -822,9 +966,46 @@ def test_a_generated_column_does_not_hold_us_up(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     start = time.process_time()
-    with pytest.raises(InvalidError):
+    with pytest.raises(InvalidError, match="DataError"):
         read_database(file.read_bytes(), "db")
     assert time.process_time() - start < 5
+
+
+def test_many_large_texts_take_little_memory(tmp_path: Path) -> None:
+    schema = SCHEMA.replace(
+        "meta TEXT NOT NULL DEFAULT '{}'", "meta TEXT GENERATED ALWAYS AS (hex(zeroblob(100000)))"
+    )
+    file = tmp_path / "x.db"
+    connection = sqlite3.connect(file)
+    connection.execute(schema)
+    rows = [(str(n), "claude", "n", "{}") for n in range(1_000)]
+    connection.executemany(
+        "INSERT INTO providers (id, app_type, name, settings_config) VALUES (?,?,?,?)", rows
+    )
+    connection.commit()
+    connection.close()
+    tracemalloc.start()
+    with pytest.raises(InvalidError, match="more in this database"):
+        read_database(file.read_bytes(), "db")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12 << 20
+
+
+def test_a_long_name_is_cut(tmp_path: Path) -> None:
+    name = "Kimi " * 10_000
+    found = read_database(database(tmp_path, [("claude", name, kimi(), "{}", 1, 0)]), "db")
+    assert found[0].name == f"{name[:79]}…"
+    assert found[0].variables[URL].source == f"db, {found[0].name}"
+    document = {"claude": {"providers": {"1": {"name": name, "settingsConfig": kimi()}}}}
+    assert read_config(json.dumps(document).encode(), "f")[0].name == f"{name[:79]}…"
+    (tmp_path / "config.yaml").write_text(f"profiles:\n  '{name}':\n    settings: x.json\n")
+    assert read_ccs(tmp_path, home=tmp_path)[0].name == f"{name[:79]}…"
+
+
+def test_no_more_than_200_providers(tmp_path: Path) -> None:
+    rows = [("claude", f"P{n}", kimi(), "{}", n, 0) for n in range(201)]
+    assert len(read_database(database(tmp_path, rows), "db")) == 200
 
 
 def test_a_damaged_database_is_read_or_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import pickle
+import time
 import traceback
 
 import pytest
@@ -108,16 +109,28 @@ SECRET_NAMES = [
     "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "MOONSHOT_API_KEY", "my_api_key",
     "AWS_SECRET_ACCESS_KEY", "AWS_BEARER_TOKEN_BEDROCK", "ANTHROPIC_CUSTOM_HEADERS", "DB_PASSWORD", "DB_PASS",
     "MYSQL_PWD", "TOKEN", "KEY", "OPENAI_API_KEY2", "GOOGLE_APPLICATION_CREDENTIALS", "SESSION_COOKIE",
+    "apiToken", "clientSecret", "x-api-key", "X-Api-Key", "api key", "primaryApiKey", "myAPIKey",
+    "accessToken", "apitoken", "clientsecret", "privateKey", "_authToken", "Proxy-Authorization",
+    "DBPassword", "secrets.db", "api_Key_Helper",
 ]  # fmt: skip
 OPEN_NAMES = [
     "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL", "MAX_THINKING_TOKENS", "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
     "CLAUDE_CODE_MAX_CONTEXT_TOKENS", "KEYBOARD", "MONKEY", "AUTHOR", "BYPASS", "API_TIMEOUT_MS", "",
+    "maxTokens", "keybindings", "includeCoAuthoredBy", "co-authored-by", "hotkeys",
+    "monkeyPatch", "bypassAll", "apiKeyHelper", "otelHeadersHelper",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SECRET_NAMES)
 def test_a_name_that_promises_a_secret(name: str) -> None:
     assert is_secret_name(name)
+
+
+def test_a_long_name_is_told_quickly() -> None:
+    start = time.process_time()
+    for name in ("a" * 1_000_000, "A" * 1_000_000, "aA" * 500_000, "-" * 1_000_000, "API" * 300_000):
+        assert not is_secret_name(name)
+    assert time.process_time() - start < 4
 
 
 @pytest.mark.parametrize("name", OPEN_NAMES)
@@ -131,11 +144,22 @@ TOKENS = {
     "in quotation marks": (f"key '{VALUE}'", "key '…'"),
     "two": (f"{VALUE},{VALUE}", "…,…"),
     "another provider's": ("pk-live-0123456789", "…"),
+    "another's after words": ("key-for-the-live-service-0123456789", "…"),
     "part of a word": ("task-management-service", "task-management-service"),
     "words": ("key-management-service", "key-management-service"),
     "too short": ("sk-short", "sk-short"),
     "nothing": ("", ""),
 }
+
+
+STARTS = {start: start * (80_000 // len(start)) for start in ("key-", "pk-ak-", "sk-", "sk-.", "sk-a b ")}
+
+
+@pytest.mark.parametrize("text", STARTS.values(), ids=STARTS)
+def test_a_text_full_of_starts_of_tokens_takes_no_time(text: str) -> None:
+    start = time.process_time()
+    without_tokens(text)
+    assert time.process_time() - start < 0.5
 
 
 @pytest.mark.parametrize(("text", "expected"), TOKENS.values(), ids=TOKENS)
