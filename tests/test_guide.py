@@ -121,5 +121,6 @@ def test_after_the_guide_no_file_of_claude_code_holds_a_key(story: tuple[Path, d
     assert holders == [".secrets/moonshot-intl"]
     assert not (home / ".claude" / "settings.json").exists()
     assert (
-        json.loads((home / "managed-settings.json").read_text())["apiKeyHelper"] == "kimi-profiles token work"
+        json.loads((home / "managed-settings.json").read_text())["apiKeyHelper"]
+        == "kimi-profiles token work --for https://api.moonshot.cn/anthropic"
     )

@@ -190,7 +190,8 @@ def why_not_caught(fault: Fault, copy: Copy) -> str | None:
     """``None`` if every test of ``fault`` is red with it; else what is wrong."""
     try:
         text = fault.planted()
-        compile(text, fault.file, "exec")
+        if fault.file.endswith(".py"):
+            compile(text, fault.file, "exec")
         with copy.holding(fault, text):
             outcomes = copy.run(fault.tests)
     except LookupError as error:
