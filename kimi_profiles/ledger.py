@@ -273,9 +273,9 @@ def read_ledger(path: Path) -> Ledger:
                 path=path,
             )
         return Ledger(
-            {_path(key): _application(entry) for key, entry in document["applications"].items()},
-            {_path(key): Record.from_json(entry) for key, entry in document["records"].items()},
-            _paths(document["pending"]),
+            {_file(key): _application(entry) for key, entry in document["applications"].items()},
+            {_file(key): Record.from_json(entry) for key, entry in document["records"].items()},
+            tuple(map(_file, _texts(document["pending"]))),
             lender_of(snapshot),
         )
     except LedgerInvalidError as error:
@@ -336,7 +336,7 @@ def _found(entry: Mapping[str, Any]) -> Found:
 def _application(entry: Mapping[str, Any]) -> Application:
     names = ("profile", "scope", "at", "declared")
     profile, scope, at, declared = (_text(entry[name]) for name in names)
-    return Application(profile, scope, at, declared, _paths(entry["targets"]))
+    return Application(profile, scope, at, declared, tuple(map(_file, _texts(entry["targets"]))))
 
 
 def _text(value: object) -> str:
@@ -370,6 +370,14 @@ def _path(value: object) -> str:
     if b"\0" in os.fsencode(text):
         msg = "a path with a NUL character"
         raise ValueError(msg)
+    return text
+
+
+def _file(value: object) -> str:
+    """The path of a file that is written: never one that the working directory decides."""
+    text = _path(value)
+    if not os.path.isabs(text):  # noqa: PTH117 - a text, as the ledger has it
+        raise ValueError("a path that is not absolute")
     return text
 
 

@@ -115,6 +115,7 @@ DAMAGED = {
     "an application lacks its profile": damaged({"applications": {"/h": {"scope": "user"}}}),
     "records is a list": damaged({"records": []}),
     "a record is null": damaged({"records": {"/a": None}}),
+    "a record of a file in whatever folder": damaged({"records": {"settings.json": RECORD_JSON}}),
     "a record made what is no place": damaged({"records": {"/a": {**RECORD_JSON, "made": ["env"]}}}),
     "a record lacks its salt": damaged({"records": {"/a": {**RECORD_JSON, "salt": None}}}),
     "a record owns a text": damaged({"records": {"/a": {**RECORD_JSON, "owned": "xx"}}}),
