@@ -42,7 +42,8 @@ class LanguageServer:
         self._settings = settings
         self._number = 0
         self._received: queue.Queue[dict[str, Any]] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def ask(self, method: str, parameters: object) -> Any:
         """The server's answer to one request."""
@@ -95,6 +96,15 @@ class LanguageServer:
         self.capabilities = answer["capabilities"]
         self.tell("initialized", {})
 
+    def end(self) -> None:
+        """End the server, whatever it or our answers to it are about; only then are the streams closed."""
+        assert self._process.stdin is not None
+        self._process.kill()
+        self._process.wait()
+        self._listener.join(_TIMEOUT_S)
+        with contextlib.suppress(OSError):  # what it did not read any more
+            self._process.stdin.close()
+
     def _wait(self, is_it: Any) -> dict[str, Any]:
         while True:
             message = self._received.get(timeout=_TIMEOUT_S)
@@ -135,9 +145,9 @@ def language_server(
     with subprocess.Popen(
         command, cwd=root, env=dict(environment), stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL
     ) as process:
+        server = LanguageServer(process, settings)
         try:
-            server = LanguageServer(process, settings)
             server.start(root)
             yield server
         finally:
-            process.kill()
+            server.end()
