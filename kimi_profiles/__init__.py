@@ -13,9 +13,11 @@ Each public name is imported when it is first used, so importing the package cos
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from kimi_profiles._version import __version__
     from kimi_profiles.api import ClaudeCode, Plan, Result
     from kimi_profiles.backups import Backup

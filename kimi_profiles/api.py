@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kimi_profiles.backups import KEPT, Backup, list_backups
 from kimi_profiles.claude import (
@@ -42,7 +40,9 @@ from kimi_profiles.secrets import Secret
 from kimi_profiles.status import Status, how_to_undo, read_status
 from kimi_profiles.targets import Intent, TargetIntent, TargetPlan, plan_targets
 from kimi_profiles.transaction import TargetResult, run_transaction
+from kimi_profiles.values import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from kimi_profiles._version import __version__
 from kimi_profiles.call import Parsers
 from kimi_profiles.errors import UsageError
 from kimi_profiles.help import HelpFormatter
+from kimi_profiles.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from types import ModuleType
+    from typing import NoReturn
 
 __all__ = ["COMMANDS", "GROUPS", "HelpShown", "Line", "all_parsers", "parse", "take_apart"]
 
@@ -93,7 +95,8 @@ _HANDS_ON = {"run": {"--exec"}}
 _LONGEST_WAIT_S = 3600
 
 
-class Line(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Line:
     """A command line, taken apart.
 
     Attributes:

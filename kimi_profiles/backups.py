@@ -13,13 +13,13 @@ import hashlib
 import os
 import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kimi_profiles.errors import NotFoundError, NotPermittedError, WriteFailedError
 from kimi_profiles.files import SPARE, create_file, make_folder, read_file, remove_leftover
+from kimi_profiles.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 

@@ -8,17 +8,18 @@ import json
 import os
 import stat
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kimi_profiles.errors import NotFoundError, UsageError
 from kimi_profiles.paths import find_places
 from kimi_profiles.route import absolute
+from kimi_profiles.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
     from kimi_profiles.api import ClaudeCode
     from kimi_profiles.errors import Notice
@@ -30,7 +31,8 @@ __all__ = ["Call", "Parsers"]
 _NO_SUCH = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
 
-class Parsers(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Parsers:
     """What the command line consists of.
 
     Attributes:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import functools
 import pkgutil  # not importlib.resources, which loads tempfile, shutil and random to read one file
 import tomllib
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+from kimi_profiles.values import dataclass
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import date
+    from typing import Any, Literal
 
 __all__ = ["BalanceEndpoint", "Catalogue", "Model", "Provider", "nearest", "read_catalogue"]
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from kimi_profiles.catalogue import read_catalogue
@@ -18,9 +16,12 @@ from kimi_profiles.jsontext import Document, Found, canonical, dumps, join_point
 from kimi_profiles.jsontext.address import Address
 from kimi_profiles.layers import CLOUDS, HOST_ENTRYPOINTS
 from kimi_profiles.secrets import is_secret_name
+from kimi_profiles.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from kimi_profiles.ledger import Record
     from kimi_profiles.profile import Profile

@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
 
 from kimi_profiles.arguments import COMMANDS, HelpShown, Line, all_parsers, parse, take_apart
 from kimi_profiles.call import Call
@@ -22,9 +21,11 @@ from kimi_profiles.errors import (
 from kimi_profiles.screen import Screen
 from kimi_profiles.secrets import without_tokens
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import FrameType
+    from typing import NoReturn
 
 __all__ = ["COMMANDS", "main"]
 

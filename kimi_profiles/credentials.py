@@ -8,12 +8,12 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kimi_profiles.errors import Notice, TokenUnavailableError
 from kimi_profiles.files import read_file
 from kimi_profiles.secrets import Secret
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.change import Action
 from kimi_profiles.jsontext import dumps, join_pointer, loads
 from kimi_profiles.secrets import is_secret_name
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 __all__ = ["difference"]
 

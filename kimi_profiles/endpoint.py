@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.errors import EndpointError, Notice
 from kimi_profiles.loopback import is_loopback
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kimi_profiles.catalogue import Catalogue, Model, Provider
     from kimi_profiles.profile import Profile

@@ -5,13 +5,12 @@ Process variables are the weakest layer of Claude Code's configuration; what a s
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
 from kimi_profiles.claude import MODEL_VARIABLES, RIVALS, UNMASKABLE, Surroundings, settings_changes
 from kimi_profiles.jsontext import loads, split_pointer
 from kimi_profiles.ledger import Record
+from kimi_profiles.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

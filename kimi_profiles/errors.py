@@ -7,8 +7,12 @@ secret; a caller that quotes a file quotes only keys, never values.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import ClassVar
+
+from kimi_profiles.values import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 __all__ = [
     "DurabilityUnconfirmedError",

@@ -15,8 +15,6 @@ import os
 import stat
 import sys
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
 
 from kimi_profiles.errors import (
     DurabilityUnconfirmedError,
@@ -25,7 +23,9 @@ from kimi_profiles.errors import (
     WriteFailedError,
 )
 from kimi_profiles.route import Route, follow
+from kimi_profiles.values import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -515,8 +515,8 @@ def _renameat2() -> Callable[..., int] | None:
         import ctypes
     except ImportError:  # a Python that was built without it
         return None
-    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # musl has none
-    return None if function is None else cast("Callable[..., int]", function)
+    function: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    return function  # musl has none
 
 
 def _sync_folder(route: Route) -> None:

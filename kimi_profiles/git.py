@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
 
 from kimi_profiles.route import resolve
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 

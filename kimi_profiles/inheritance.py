@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
 
 from deepmerge import Merger
 from deepmerge.strategy.dict import DictStrategies
@@ -13,8 +12,10 @@ from kimi_profiles.declaration import check_table, fault
 from kimi_profiles.errors import ProfileNotFoundError, UsageError
 from kimi_profiles.profile import TIERS, Profile, TokenRef, check_profile_name
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from kimi_profiles.catalogue import Catalogue, Provider
     from kimi_profiles.declaration import ModelsTable, ProfileTable, TokenTable

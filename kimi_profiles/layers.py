@@ -9,14 +9,15 @@ from __future__ import annotations
 import codecs
 import json
 import math
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from kimi_profiles.jsontext import Document, JsonTextError, join_pointer
+from kimi_profiles.values import dataclass, field, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+    from typing import Any, Literal, NoReturn, TypeAlias
 
     from kimi_profiles.client import Rules
 
@@ -32,7 +33,7 @@ __all__ = [
     "read_layer",
 ]
 
-LayerName = Literal["managed", "flag", "local", "project", "user", "claude.json", "process"]
+LayerName: TypeAlias = 'Literal["managed", "flag", "local", "project", "user", "claude.json", "process"]'
 """Sources of configuration, from strong to weak."""
 
 CLOUDS = (

@@ -7,15 +7,16 @@ import json
 import os
 import re
 import secrets
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.errors import LedgerInvalidError, TargetBusyError
 from kimi_profiles.jsontext import Found, canonical, join_pointer, split_pointer
+from kimi_profiles.values import asdict, dataclass, field, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+    from typing import Any
 
 __all__ = [
     "ABSENT",

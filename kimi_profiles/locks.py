@@ -9,12 +9,12 @@ import re
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kimi_profiles.errors import LockTimeoutError, NotPermittedError, WriteFailedError
 from kimi_profiles.files import give_to_owner
 from kimi_profiles.route import Route, follow
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
-
 from kimi_profiles.claude import Surroundings, helper_line, settings_changes
 from kimi_profiles.errors import LedgerInvalidError, ProfilesError, TokenUnavailableError
 from kimi_profiles.ledger import Record, union
 from kimi_profiles.plan import find_drift, plan_text
 from kimi_profiles.presumed import presumed_record
 from kimi_profiles.secrets import Secret
+from kimi_profiles.values import dataclass, field, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 from kimi_profiles.errors import UsageError
 from kimi_profiles.route import absolute, real_folder
+from kimi_profiles.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Literal, TypeAlias
 
 __all__ = ["Places", "Scope", "ScopeName", "find_places", "find_scope"]
 
 _APP = "kimi-profiles"
 
-ScopeName = Literal["user", "project", "local", "path"]
+ScopeName: TypeAlias = 'Literal["user", "project", "local", "path"]'
 
 # Below a home that is named explicitly: (config, state, cache). platformdirs knows only the home of the
 # user who runs us, and reads variables (XDG_…) that speak of that user, not of the home that was named.

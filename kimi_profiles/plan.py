@@ -19,16 +19,16 @@ Apply, switch, unapply and recovery after a crash are this rule with other wants
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
-
 from kimi_profiles.change import Action
 from kimi_profiles.errors import TargetInvalidError
 from kimi_profiles.jsontext import Address, Blocked, Document, Found, canonical, loads
 from kimi_profiles.ledger import ABSENT, Owned, Record, union
+from kimi_profiles.values import dataclass, field, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Literal
 
     from kimi_profiles.change import Change
     from kimi_profiles.jsontext import Wanted

@@ -13,8 +13,6 @@ A value is the profile's if the text says just what the profile wants. Some keys
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from kimi_profiles.claude import MASKABLE, Surroundings, settings_changes
 from kimi_profiles.endpoint import check_token
@@ -31,7 +29,9 @@ from kimi_profiles.jsontext import (
 )
 from kimi_profiles.ledger import Owned, Record, union
 from kimi_profiles.secrets import Secret
+from kimi_profiles.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

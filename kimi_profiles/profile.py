@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
 
 from kimi_profiles.errors import UsageError
+from kimi_profiles.values import asdict, dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any, Literal, TypeAlias
 
 __all__ = ["TIERS", "Delivery", "Profile", "TokenRef", "Variable", "check_profile_name"]
 
-Variable = Literal["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"]
-Delivery = Literal["inline", "helper"]
+Variable: TypeAlias = 'Literal["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"]'
+Delivery: TypeAlias = 'Literal["inline", "helper"]'
 
 TIERS = ("opus", "sonnet", "haiku", "subagent", "fable")
 """The model tiers beside ``default``."""

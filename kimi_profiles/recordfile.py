@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from kimi_profiles.errors import LedgerInvalidError, NotFoundError, TargetBusyError, TargetTrackedError
 from kimi_profiles.files import PRIVATE, SPARE, FileChangedError, replace_file, take_snapshot
 from kimi_profiles.git import is_tracked
 from kimi_profiles.ledger import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.errors import ProfilesError
 from kimi_profiles.files import read_file
@@ -13,8 +12,10 @@ from kimi_profiles.jsontext import dumps, loads, split_pointer
 from kimi_profiles.screen import visible
 from kimi_profiles.secrets import fingerprint, is_secret_name, without_tokens
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Any
 
     from kimi_profiles.api import Plan, Result
     from kimi_profiles.change import Action

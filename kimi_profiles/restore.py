@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kimi_profiles.backups import KEPT, Backup, list_backups, prune_backups
 from kimi_profiles.errors import NotFoundError, UsageError
@@ -13,6 +12,7 @@ from kimi_profiles.locks import hold_lock
 from kimi_profiles.route import absolute
 from kimi_profiles.targets import Intent, TargetIntent
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 

@@ -7,18 +7,19 @@ import shutil
 import unicodedata
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Literal, TextIO
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Literal, TextIO, TypeAlias
 
 __all__ = ["Screen", "Segment", "display_width", "visible"]
 
-Style = Literal["", "add", "remove", "change", "dim", "strong", "good", "bad"]
+Style: TypeAlias = 'Literal["", "add", "remove", "change", "dim", "strong", "good", "bad"]'
 Segment = tuple[str, Style]
 """A piece of text and how it looks."""
 
-Color = Literal["auto", "always", "never"]
+Color: TypeAlias = 'Literal["auto", "always", "never"]'
 
 _RICH = {
     "add": "green",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from typing import NoReturn
 
 from kimi_profiles.errors import TokenUnavailableError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["Secret", "fingerprint", "holds_token", "is_secret_name", "without_tokens"]
 

@@ -8,13 +8,13 @@ fish and busybox have; tests/shells/test_env.py runs it in the first four.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from kimi_profiles.errors import InvalidError, TokenUnavailableError, UsageError
 from kimi_profiles.screen import visible
 from kimi_profiles.shells import INTERACTIVE, fish_quote, posix_quote, render
+from kimi_profiles.values import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kimi_profiles.errors import TargetInvalidError
 from kimi_profiles.files import read_file
 from kimi_profiles.ledger import read_ledger
 from kimi_profiles.plan import find_drift
+from kimi_profiles.values import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 

@@ -7,8 +7,6 @@ import itertools
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.errors import NotFoundError, ProfileInvalidError
@@ -17,9 +15,12 @@ from kimi_profiles.paths import find_places
 from kimi_profiles.route import absolute
 from kimi_profiles.secrets import without_tokens
 from kimi_profiles.tomltext import MAX_DOTTED_PARTS, TOKEN, key_places
+from kimi_profiles.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
     from kimi_profiles.profile import Profile
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
 
 from kimi_profiles.client import rules_for
 from kimi_profiles.errors import ProfilesError
 from kimi_profiles.files import read_file
 from kimi_profiles.layers import Effective, Ignored, Layer, read_environment, read_layer
 from kimi_profiles.request import Login, Request, predict_request, tier_models
+from kimi_profiles.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+    from typing import NoReturn
 
     from kimi_profiles.client import Client, Rules
     from kimi_profiles.layers import LayerName

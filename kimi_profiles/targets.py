@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kimi_profiles.backups import load_backup
 from kimi_profiles.difference import difference
@@ -14,7 +12,9 @@ from kimi_profiles.git import is_tracked
 from kimi_profiles.ledger import ABSENT, Application, Ledger, Record, read_ledger
 from kimi_profiles.plan import TextPlan, plan_text
 from kimi_profiles.route import resolve
+from kimi_profiles.values import dataclass, field, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 

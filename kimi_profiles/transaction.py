@@ -18,9 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kimi_profiles.backups import backup_path, prune_backups, save_backup, sweep_backups
 from kimi_profiles.errors import (
@@ -53,7 +51,9 @@ from kimi_profiles.ledger import (
 from kimi_profiles.locks import hold_folder_lock, hold_lock, sweep_folder_lock
 from kimi_profiles.plan import plan_text
 from kimi_profiles.targets import Intent, TargetIntent, TargetPlan, decode, encode, plan_target
+from kimi_profiles.values import dataclass, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 

@@ -14,6 +14,7 @@ import kimi_profiles
 PACKAGE = Path(kimi_profiles.__file__).parent
 
 FLOORS = (
+    {"values"},
     {"_version", "errors", "loopback"},
     {"help", "jsontext", "secrets", "route", "screen", "shells", "tomltext"},
     {

@@ -11,7 +11,6 @@ providers are offered; otherwise nothing is asked.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.commands.set import add_dry_run, change_store, finish
@@ -22,9 +21,11 @@ from kimi_profiles.profile import check_profile_name
 from kimi_profiles.secrets import holds_token
 from kimi_profiles.store import ProfileStore
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
+    from typing import Any
 
     from kimi_profiles.call import Call
     from kimi_profiles.profile import Profile

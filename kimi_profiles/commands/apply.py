@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.errors import UsageError
 from kimi_profiles.report import diff_segments, plan_json, result_json, short_path
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from kimi_profiles.api import Plan, Result
     from kimi_profiles.call import Call

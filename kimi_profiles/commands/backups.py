@@ -16,14 +16,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.backups import KEPT, Backup
 from kimi_profiles.commands.apply import tell_plan, tell_result
 from kimi_profiles.errors import ProfilesError, UsageError
 from kimi_profiles.report import SCHEMA, diff_segments, plan_json, result_json, short_path
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from kimi_profiles.call import Call
     from kimi_profiles.screen import Segment
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import TYPE_CHECKING
 
 from kimi_profiles.completion import SCRIPTS, describe
 from kimi_profiles.report import SCHEMA
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

@@ -8,11 +8,10 @@ for example:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kimi_profiles.commands.set import add_dry_run, change_store, finish
 from kimi_profiles.editing.profiles import copy_profile
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

@@ -9,14 +9,14 @@ credential that Claude Code would send; the exit status is 69 if it cannot be re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from kimi_profiles.doctor import Finding, examine, read_patient, settled
 from kimi_profiles.doctor.finding import masked
 from kimi_profiles.screen import display_width, visible
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from kimi_profiles.call import Call
     from kimi_profiles.doctor.asking import Asked

@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kimi_profiles.commands.init import TEMPLATE
 from kimi_profiles.editing.file import install_store
@@ -37,6 +36,7 @@ from kimi_profiles.report import SCHEMA, short_path, tell_error
 from kimi_profiles.store import MAX_SIZE_BYTES, ProfileStore
 from kimi_profiles.tomltext import key_places
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator

@@ -19,7 +19,6 @@ import sys
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.claude import UNMASKABLE
 from kimi_profiles.credentials import read_token, token_file, token_notices
@@ -32,9 +31,11 @@ from kimi_profiles.secrets import Secret
 from kimi_profiles.shells import SHELLS, guess_shell, render, render_unset
 from kimi_profiles.startup import Kept, by_reference, kept_name, snippet
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from kimi_profiles.call import Call
     from kimi_profiles.layers import Layer

@@ -17,7 +17,6 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.errors import (
     DurabilityUnconfirmedError,
@@ -32,9 +31,11 @@ from kimi_profiles.report import SCHEMA, short_path
 from kimi_profiles.route import absolute
 from kimi_profiles.secrets import without_tokens
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+    from typing import Any
 
     from kimi_profiles.call import Call
     from kimi_profiles.importing.found import Found

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kimi_profiles.editing.profiles import HEADER
 from kimi_profiles.files import create_file, make_folder, read_file
 from kimi_profiles.report import SCHEMA, short_path
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

@@ -9,14 +9,14 @@ for example:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.errors import ProfileInvalidError
 from kimi_profiles.report import SCHEMA, short_path
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from kimi_profiles.call import Call
     from kimi_profiles.screen import Segment

@@ -19,9 +19,7 @@ import os
 import shutil
 import stat
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.claude import MASKABLE
 from kimi_profiles.credentials import read_token, token_notices
@@ -33,10 +31,13 @@ from kimi_profiles.paths import find_places
 from kimi_profiles.recordfile import RecordFile
 from kimi_profiles.report import SCHEMA, changes_json
 from kimi_profiles.targets import decode, encode
+from kimi_profiles.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from kimi_profiles.call import Call
     from kimi_profiles.merge import MergedText

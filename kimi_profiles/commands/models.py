@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kimi_profiles.catalogue import nearest, read_catalogue
 from kimi_profiles.errors import NotFoundError
 from kimi_profiles.report import SCHEMA
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

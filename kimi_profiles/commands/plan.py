@@ -8,10 +8,9 @@ With --exit-code the exit status is 4 if there is anything to change, and 0 if n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kimi_profiles.commands.apply import add_profile_arguments, plan_apply, show_plan
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.report import SCHEMA
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

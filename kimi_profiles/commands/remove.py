@@ -8,12 +8,11 @@ out), and while another profile extends it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kimi_profiles.commands.set import add_dry_run, applications_of, change_store, finish, scope_option
 from kimi_profiles.editing.profiles import remove_profile
 from kimi_profiles.errors import Notice, NotPermittedError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

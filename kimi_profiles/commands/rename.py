@@ -8,7 +8,6 @@ Profiles that extend it, and the record of what is applied, follow.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 from kimi_profiles.commands.set import add_dry_run, applications_of, change_store, finish, scope_option
 from kimi_profiles.editing.file import rename_application
@@ -16,6 +15,7 @@ from kimi_profiles.editing.profiles import rename_profile
 from kimi_profiles.errors import Notice, ProfilesError
 from kimi_profiles.store import ProfileStore
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping

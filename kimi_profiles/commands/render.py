@@ -12,8 +12,6 @@ key is approved, and a stored Console login, whose key is sent beside a token un
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kimi_profiles.commands.merge import (
     add_delivery_arguments,
     chosen_profile,
@@ -24,6 +22,7 @@ from kimi_profiles.commands.merge import (
 from kimi_profiles.errors import Notice
 from kimi_profiles.report import SCHEMA, settings_json
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

@@ -10,11 +10,10 @@ Several terminals can use different profiles at once. The exit status is that of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kimi_profiles.errors import UsageError
 from kimi_profiles.running.child import end_like
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
 
 from kimi_profiles.report import SCHEMA
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

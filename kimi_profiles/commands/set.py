@@ -19,7 +19,6 @@ import contextlib
 import re
 import shlex
 import tomllib
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.editing.diff import difference_segments, difference_text
@@ -33,9 +32,11 @@ from kimi_profiles.report import SCHEMA, short_path
 from kimi_profiles.secrets import fingerprint, is_secret_name, without_tokens
 from kimi_profiles.store import ProfileStore
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable
+    from typing import Any
 
     from kimi_profiles.call import Call
     from kimi_profiles.editing.file import Revision

@@ -7,17 +7,17 @@ for example:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from kimi_profiles.claude import context_tokens
 from kimi_profiles.endpoint import profile_notices
 from kimi_profiles.jsontext import dumps
 from kimi_profiles.report import SCHEMA
 from kimi_profiles.secrets import fingerprint, is_secret_name
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from kimi_profiles.call import Call
     from kimi_profiles.profile import Profile

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kimi_profiles.errors import ProfilesError
 from kimi_profiles.report import drifted_segments, short_path, shown_variable, status_json
 from kimi_profiles.status import how_to_undo
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator

@@ -8,13 +8,13 @@ With --json it is masked.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from kimi_profiles.credentials import read_token
 from kimi_profiles.endpoint import check_token
 from kimi_profiles.errors import EndpointError
 from kimi_profiles.report import SCHEMA
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

@@ -9,12 +9,11 @@ else wrote to a file in between, it gets its old bytes back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kimi_profiles.commands.apply import show_plan, tell_result
 from kimi_profiles.commands.status import tell_elsewhere
 from kimi_profiles.report import result_json, short_path
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

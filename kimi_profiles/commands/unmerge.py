@@ -9,14 +9,13 @@ profile had replaced cannot come back this way; for that, use --record with `mer
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kimi_profiles.commands.merge import STDIN, answer, print_text, read_input
 from kimi_profiles.errors import LedgerInvalidError, Notice, TargetInvalidError
 from kimi_profiles.merge import unmerge_profile, unmerge_text
 from kimi_profiles.presumed import strange_credentials
 from kimi_profiles.recordfile import RecordFile
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

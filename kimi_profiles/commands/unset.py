@@ -8,14 +8,13 @@ stay. NAME may be defaults, for [defaults], which lie under every profile.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kimi_profiles.commands.set import add_dry_run, apply_notices, change_store, finish
 from kimi_profiles.editing.profiles import table_key, unset_value
 from kimi_profiles.editing.values import written_key
 from kimi_profiles.errors import UsageError
 from kimi_profiles.tomltext import parse_key
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

@@ -9,14 +9,15 @@ for example:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.endpoint import profile_notices
 from kimi_profiles.errors import Notice, ProfileInvalidError
 from kimi_profiles.report import SCHEMA, short_path, tell_error
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from kimi_profiles.call import Call
     from kimi_profiles.store import ProfileStore

@@ -8,14 +8,13 @@ nothing that stands on the line, and calls only the ``kimi-profiles`` that ``PAT
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kimi_profiles.completion.bash import bash_script
 from kimi_profiles.completion.fish import fish_script
 from kimi_profiles.completion.line import Command, CommandLine, Option, Value, describe
 from kimi_profiles.completion.powershell import powershell_script
 from kimi_profiles.completion.zsh import zsh_script
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

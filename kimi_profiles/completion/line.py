@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
 
+from kimi_profiles.values import dataclass
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+    from typing import Literal, TypeAlias
 
 __all__ = ["Command", "CommandLine", "Kind", "Option", "Value", "describe"]
 
-Kind = Literal["words", "file", "folder", "profile", "own", "program", "text"]
+Kind: TypeAlias = 'Literal["words", "file", "folder", "profile", "own", "program", "text"]'
 """``profile``: also a provider. ``own``: a profile of the file. ``text``: nothing can be offered."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

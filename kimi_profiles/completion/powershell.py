@@ -6,8 +6,7 @@ bytes of UTF-8 can become quotation marks.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -6,12 +6,11 @@ all checks.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kimi_profiles.doctor import client, endpoint, keys, models, records, scopes, storage
 from kimi_profiles.doctor.finding import Finding, Severity, without_secrets
 from kimi_profiles.doctor.reading import read_patient
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
 from kimi_profiles.doctor.endpoint import client_environment
 from kimi_profiles.doctor.finding import Finding
 from kimi_profiles.secrets import Secret
+from kimi_profiles.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from typing import Any
 
     from kimi_profiles.doctor.finding import Severity
     from kimi_profiles.doctor.patient import Patient

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from kimi_profiles.client import NEWER, OLDER
 from kimi_profiles.doctor.finding import Finding, file_place
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path

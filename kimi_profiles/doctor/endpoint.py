@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.claude import environment_notices
 from kimi_profiles.doctor.finding import Finding, file_place
 from kimi_profiles.endpoint import check_base_url, profile_notices
 from kimi_profiles.errors import EndpointError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
 
 from kimi_profiles.report import short_path
 from kimi_profiles.screen import visible
 from kimi_profiles.secrets import without_tokens
+from kimi_profiles.values import dataclass, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
+    from typing import Literal, TypeAlias
 
     from kimi_profiles.layers import Layer
 
 __all__ = ["Finding", "Severity", "command", "file_place", "masked", "value_place", "without_secrets"]
 
-Severity = Literal["error", "warning", "info"]
+Severity: TypeAlias = 'Literal["error", "warning", "info"]'
 
 
 @dataclass(frozen=True, slots=True)

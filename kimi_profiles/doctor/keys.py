@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.doctor.finding import Finding, file_place, value_place
@@ -12,6 +11,7 @@ from kimi_profiles.endpoint import check_token
 from kimi_profiles.errors import EndpointError, TokenUnavailableError
 from kimi_profiles.secrets import Secret, holds_token
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from kimi_profiles.catalogue import nearest, read_catalogue
 from kimi_profiles.claude import context_tokens
 from kimi_profiles.doctor.endpoint import client_environment
 from kimi_profiles.doctor.finding import Finding
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

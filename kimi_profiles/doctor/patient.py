@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.claude import is_first_party
 from kimi_profiles.doctor.finding import command, file_place, value_place
 from kimi_profiles.secrets import holds_token, is_secret_name
+from kimi_profiles.values import dataclass, field, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping

@@ -10,9 +10,8 @@ import shutil
 import stat
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 
 from kimi_profiles.backups import backup_path
 from kimi_profiles.credentials import read_token, token_file
@@ -26,9 +25,12 @@ from kimi_profiles.ledger import ABSENT, needed_backups, read_ledger
 from kimi_profiles.paths import find_scope
 from kimi_profiles.request import obeyed
 from kimi_profiles.route import resolve
+from kimi_profiles.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
 
     from kimi_profiles.api import ClaudeCode
     from kimi_profiles.ledger import Ledger

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kimi_profiles.doctor.finding import Finding, command, file_place
 from kimi_profiles.errors import ProfileNotFoundError
 from kimi_profiles.jsontext import split_pointer
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kimi_profiles.doctor.finding import Finding, command, file_place, value_place
 from kimi_profiles.jsontext import split_pointer
 from kimi_profiles.layers import BEARING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from typing import TYPE_CHECKING
 
 from kimi_profiles.jsontext.splices import Splice, splice
 from kimi_profiles.secrets import fingerprint, is_secret_name, without_tokens
 from kimi_profiles.tomltext import read_entries
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import tomllib
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.editing.profiles import HEADER, value_at
 from kimi_profiles.editing.values import written_key
@@ -28,10 +26,13 @@ from kimi_profiles.locks import hold_lock
 from kimi_profiles.paths import find_places
 from kimi_profiles.secrets import without_tokens
 from kimi_profiles.store import MAX_SIZE_BYTES, ProfileStore
+from kimi_profiles.values import dataclass, field, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+    from typing import Any
 
     from kimi_profiles.files import Snapshot
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import tomllib
 from itertools import chain
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.catalogue import nearest, read_catalogue
 from kimi_profiles.editing.layout import profile_text
@@ -21,8 +20,10 @@ from kimi_profiles.errors import NotPermittedError, ProfileInvalidError, Profile
 from kimi_profiles.profile import check_profile_name
 from kimi_profiles.tomltext import read_entries
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
 
     from kimi_profiles.editing.splicing import Key
 

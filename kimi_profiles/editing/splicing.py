@@ -9,12 +9,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from itertools import chain, pairwise
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
 from kimi_profiles.editing.values import written, written_key
 from kimi_profiles.jsontext.splices import Splice, splice
 from kimi_profiles.tomltext import read_entries
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.editing.layout import profile_text
@@ -13,7 +11,9 @@ from kimi_profiles.editing.splicing import appended
 from kimi_profiles.errors import Notice
 from kimi_profiles.inheritance import resolve_profile
 from kimi_profiles.store import ProfileStore
+from kimi_profiles.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.endpoint import check_token
 from kimi_profiles.errors import EndpointError, Notice, TokenUnavailableError
 from kimi_profiles.importing.credential import is_placeholder, named_variable
 from kimi_profiles.importing.found import PROCESS, LeftOut, holds_password
 from kimi_profiles.secrets import Secret, holds_token
+from kimi_profiles.values import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from kimi_profiles.catalogue import Provider
     from kimi_profiles.importing.found import Value

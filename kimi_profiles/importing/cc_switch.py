@@ -8,17 +8,17 @@ in ``config.rs`` at 0300f70.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
 from kimi_profiles.errors import InvalidError, NotFoundError
 from kimi_profiles.files import read_file
 from kimi_profiles.importing.found import Found, LeftOut, cut, from_settings
 from kimi_profiles.jsontext import JsonTextError, loads
+from kimi_profiles.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+    from typing import Any
 
 __all__ = ["read_cc_switch", "read_config", "read_database"]
 

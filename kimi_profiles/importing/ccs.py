@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
 
 from kimi_profiles.errors import InvalidError, NotFoundError, ProfilesError
 from kimi_profiles.files import read_file
 from kimi_profiles.importing.found import Found, cut, from_settings
 from kimi_profiles.jsontext import loads
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path

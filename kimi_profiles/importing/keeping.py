@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kimi_profiles.credentials import keep_in_keyring
 from kimi_profiles.errors import UsageError
 from kimi_profiles.files import create_file, make_folder, remove_file, take_snapshot
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 

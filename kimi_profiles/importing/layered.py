@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.errors import ProfilesError
 from kimi_profiles.files import read_file
@@ -13,9 +12,11 @@ from kimi_profiles.jsontext import Document, JsonTextError, join_pointer, loads
 from kimi_profiles.plan import find_drift
 from kimi_profiles.shellrc import find_settings, read_assignments
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
     from kimi_profiles.layers import Layer
     from kimi_profiles.ledger import Ledger

@@ -9,7 +9,7 @@ import bisect
 import itertools
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from kimi_profiles.errors import InvalidError
 from kimi_profiles.importing.credential import is_placeholder
@@ -18,8 +18,10 @@ from kimi_profiles.jsontext import Document, JsonTextError, join_pointer
 from kimi_profiles.secrets import is_secret_name
 from kimi_profiles.shellrc import read_assignments
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
 
 __all__ = ["read_pasted"]
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.claude import context_tokens, is_first_party
@@ -22,9 +20,12 @@ from kimi_profiles.importing.found import NOT_AN_ENDPOINT, LeftOut, holds_passwo
 from kimi_profiles.importing.tiers import MODEL_NAMES, read_tiers
 from kimi_profiles.inheritance import resolve_profile
 from kimi_profiles.secrets import Secret, is_secret_name
+from kimi_profiles.values import dataclass, field, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from kimi_profiles.catalogue import Provider
     from kimi_profiles.importing.found import Found, Value

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.editing.profiles import add_profile
 from kimi_profiles.report import short_path
 from kimi_profiles.secrets import without_tokens
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from kimi_profiles.importing.recognize import Proposal
     from kimi_profiles.screen import Screen, Segment
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from kimi_profiles.client import rules_for
 from kimi_profiles.errors import InvalidError, NotFoundError, UsageError
@@ -15,6 +14,7 @@ from kimi_profiles.importing.recognize import ENDPOINT_VARIABLES
 from kimi_profiles.layers import read_layer
 from kimi_profiles.ledger import read_ledger
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from kimi_profiles.claude import TIER_VARIABLES
 from kimi_profiles.importing.credential import named_variable
 from kimi_profiles.importing.found import LeftOut
 from kimi_profiles.profile import TIERS
+from kimi_profiles.values import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from kimi_profiles.values import dataclass
 
 __all__ = ["Address", "join_pointer", "split_pointer"]
 
@@ -11,7 +12,7 @@ __all__ = ["Address", "join_pointer", "split_pointer"]
 _STRAY_TILDE = re.compile("~(?![01])")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Address:
     """One thing that can be owned, changed and given back.
 

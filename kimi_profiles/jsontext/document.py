@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
-
 from kimi_profiles.jsontext.address import Address, join_pointer, split_pointer
 from kimi_profiles.jsontext.layout import Item, Style, layout_container, root_style
 from kimi_profiles.jsontext.scan import (
@@ -29,9 +26,12 @@ from kimi_profiles.jsontext.wanted import (
     new_member,
     wanted_text,
 )
+from kimi_profiles.values import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from typing import TypeAlias
 
     from kimi_profiles.jsontext.scan import Member
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from kimi_profiles.jsontext.scan import scan_container
 from kimi_profiles.jsontext.splices import Splice
 from kimi_profiles.jsontext.values import dumps
+from kimi_profiles.values import dataclass, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 
 from kimi_profiles.jsontext.scan import MAX_DEPTH, refuse_constant, scan_root
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 _T = TypeVar("_T")
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
-
 from kimi_profiles.jsontext.address import split_pointer
 from kimi_profiles.jsontext.layout import Item, Place, Style, layout_value, order
 from kimi_profiles.jsontext.scan import SPACE
 from kimi_profiles.jsontext.values import canonical, escape_surrogates
+from kimi_profiles.values import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from typing import TypeAlias
 
     from kimi_profiles.jsontext.address import Address
 

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
 
 from kimi_profiles.online.answer import Answer, explain
 from kimi_profiles.online.balance import Balance, ask_balance
 from kimi_profiles.online.proxy import NoReplyError, proxy_for
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

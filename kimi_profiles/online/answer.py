@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.screen import visible
 from kimi_profiles.secrets import without_tokens
+from kimi_profiles.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

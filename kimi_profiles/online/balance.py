@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.online.answer import key_in
 from kimi_profiles.online.proxy import NoReplyError
+from kimi_profiles.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal

@@ -11,14 +11,15 @@ import json
 import re
 import zlib
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from kimi_profiles.loopback import is_loopback
 from kimi_profiles.online.proxy import NoReplyError, place_of, proxy_of
 from kimi_profiles.online.wire import HOST_HINT, connect, encrypt, why_no_reply
+from kimi_profiles.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from socket import socket

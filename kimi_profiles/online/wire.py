@@ -14,15 +14,16 @@ import threading
 import time
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 from kimi_profiles.loopback import is_loopback
 from kimi_profiles.online.proxy import NoReplyError
 from kimi_profiles.screen import visible
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import ExitStack
+    from typing import Any
 
     from kimi_profiles.online.proxy import Place
 

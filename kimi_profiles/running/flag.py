@@ -8,9 +8,6 @@ That a helper needs no approval and takes the place of a stored Console login is
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
 from kimi_profiles.change import Change
 from kimi_profiles.claude import MASKABLE, Surroundings, has_login, is_approved, settings_changes
 from kimi_profiles.environment import environment_with
@@ -18,7 +15,9 @@ from kimi_profiles.jsontext import dumps, join_pointer, loads, split_pointer
 from kimi_profiles.ledger import Record
 from kimi_profiles.plan import plan_text
 from kimi_profiles.secrets import Secret, is_secret_name
+from kimi_profiles.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 

@@ -14,13 +14,13 @@ import re
 import secrets
 import sys
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from kimi_profiles.errors import NotPermittedError, ProfilesError, TargetBusyError, WriteFailedError
 from kimi_profiles.files import SPARE, create_file, give_to_owner, make_folder, remove_leftover
 from kimi_profiles.route import follow
+from kimi_profiles.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path

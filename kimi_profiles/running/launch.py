@@ -6,9 +6,7 @@ import errno
 import os
 import shlex
 import subprocess
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kimi_profiles.claude import has_login
 from kimi_profiles.client import find_program
@@ -31,7 +29,9 @@ from kimi_profiles.running.flag import (
 from kimi_profiles.running.handover import SETTINGS, TOKEN, handover, sweep_folders
 from kimi_profiles.survey import take_survey
 from kimi_profiles.targets import decode
+from kimi_profiles.values import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
