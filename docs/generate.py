@@ -1,8 +1,9 @@
-"""Write the pages that are made from the program: ``python docs/generate.py``.
+"""Write what is made from something else: ``python docs/generate.py``.
 
 ``commands.md`` comes from the parsers that parse the command line, ``api.md`` from the docstrings of what
-``kimi_profiles.__all__`` lists. Nothing is listed by hand, so neither can be out of date without a test that
-says so. The text is the same on every Python and every machine.
+``kimi_profiles.__all__`` lists; ``catalogue.json`` is ``catalogue.toml`` in the form that is read fast.
+Nothing is listed by hand, so none can be out of date without a test that says so. The text is the same on
+every Python and every machine.
 """
 # ruff: noqa: SLF001 - argparse has no public way to ask a parser what it takes
 
@@ -10,8 +11,10 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import json
 import re
 import textwrap
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+_PACKAGE = Path(kimi_profiles.__file__).parent
 WIDTH = 110
 _MADE = "<!-- Made by docs/generate.py; do not edit. -->\n\n"
 
@@ -242,7 +246,17 @@ def _escaped(text: str) -> str:
     return _OPTION.sub(lambda match: f"`{match[0]}`", text)
 
 
-PAGES = {"commands.md": commands_page, "api.md": api_page}
+def catalogue() -> str:
+    """``catalogue.toml`` as JSON; dates as ISO 8601."""
+    document = tomllib.loads((_PACKAGE / "catalogue.toml").read_text(encoding="utf-8"))
+    return json.dumps(document, default=str, ensure_ascii=False, indent=1) + "\n"
+
+
+PAGES = {
+    "commands.md": commands_page,
+    "api.md": api_page,
+    "../kimi_profiles/catalogue.json": catalogue,
+}
 """File in ``docs`` → what makes it."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 
 from kimi_profiles.backups import KEPT, Backup, list_backups
@@ -412,7 +412,7 @@ class ClaudeCode:
         application = Application(
             profile=profile.name,
             scope=self.scope.name,
-            at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             declared=profile.digest,
             targets=tuple(str(target.path) for target in targets),
         )

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import re
 import time
 from pathlib import Path
 
+from kimi_profiles.digests import sha256
 from kimi_profiles.errors import NotFoundError, NotPermittedError, WriteFailedError
 from kimi_profiles.files import SPARE, create_file, make_folder, read_file, remove_leftover
 from kimi_profiles.values import dataclass
@@ -68,7 +68,7 @@ class Backup:
     @property
     def id(self) -> str:
         """Eight hexadecimal digits by which people name it."""
-        return hashlib.sha256(self.key.encode()).hexdigest()[:_ID_DIGITS]
+        return sha256(self.key.encode())[:_ID_DIGITS]
 
     @property
     def is_absent(self) -> bool:
@@ -91,7 +91,7 @@ def save_backup(folder: Path, target: Path, data: bytes | None, *, mode: int | N
     own = folder / _name_of(target)
     make_folder(own)
     create_file(own / _TARGET, str(target).encode("utf-8", "surrogateescape"))
-    digest = "absent" if data is None else hashlib.sha256(data).hexdigest()[:_DIGITS]
+    digest = "absent" if data is None else sha256(data)[:_DIGITS]
     tail = f"-{'none' if mode is None or data is None else f'{mode:04o}'}-{digest}"
     copies = _copies(own)
     if copies and copies[-1].endswith(tail) and read_file(own / copies[-1]) == (data or b""):
@@ -116,7 +116,7 @@ def load_backup(folder: Path, backup: str) -> bytes | None:
         raise NotFoundError("this backup is gone", path=path)
     if digest == "absent":
         return None
-    if hashlib.sha256(data).hexdigest()[:_DIGITS] != digest:
+    if sha256(data)[:_DIGITS] != digest:
         raise NotFoundError("this backup is damaged", path=path)
     return data
 
@@ -207,5 +207,5 @@ def _target_of(own: Path) -> Path | None:
 
 
 def _name_of(target: Path) -> str:
-    digest = hashlib.sha256(str(target).encode("utf-8", "surrogateescape")).hexdigest()
+    digest = sha256(str(target).encode("utf-8", "surrogateescape"))
     return f"{target.name.lstrip('.')[:40]}-{digest[:_DIGITS]}"

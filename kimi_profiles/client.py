@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 from kimi_profiles.values import dataclass
@@ -81,7 +79,12 @@ def find_program(name: str, env: Mapping[str, str]) -> str | None:
     Folders of ``PATH`` that are not absolute are left out: whatever lies in the working directory is not run.
     """
     folders = [folder for folder in env.get("PATH", "").split(os.pathsep) if os.path.isabs(folder)]  # noqa: PTH117
-    return shutil.which(name, path=os.pathsep.join(folders)) if folders else None
+    if os.name == "nt":  # there names have endings that need not be said
+        import shutil
+
+        return shutil.which(name, path=os.pathsep.join(folders)) if folders else None
+    paths = (os.path.join(folder, name) for folder in folders)  # noqa: PTH118 - a text, for a path as PATH has it
+    return next((path for path in paths if os.access(path, os.X_OK) and not os.path.isdir(path)), None)  # noqa: PTH112
 
 
 def _number(version: str) -> tuple[int, ...]:
@@ -102,6 +105,8 @@ def _version_around(path: Path) -> str | None:
 
 
 def _ask(path: Path) -> str | None:
+    import subprocess
+
     try:
         run = subprocess.run(
             [path, "--version"],

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
 import stat
-import subprocess
 import sys
 from pathlib import Path
 
@@ -73,6 +71,8 @@ def token_notices(profile: Profile, *, home: Path | None = None) -> list[Notice]
         return []
     if not mode & (stat.S_IRGRP | stat.S_IROTH):
         return []
+    import shlex
+
     message = f"the token file {path} can be read by others (mode {mode:04o})"
     return [Notice("token-file-readable", message, f"chmod 600 {shlex.quote(str(path))}")]
 
@@ -144,6 +144,8 @@ def _from_file(path: Path) -> Secret:
 
 def _from_command(command: tuple[str, ...]) -> Secret:
     """Run the command without a shell; its standard error goes to ours, so that it can ask for a password."""
+    import subprocess
+
     program = command[0]
     has_terminal = sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
     stdin = None if has_terminal else subprocess.DEVNULL
@@ -191,6 +193,8 @@ def _from_keyring(service: str, username: str | None) -> Secret:
     if not is_there:
         raise TokenUnavailableError("there is no keyring here", hint="choose another kind of token reference")
     if credential is None or not credential.password:
+        import shlex
+
         who = f" for {username!a}" if username else ""
         hint = f"keyring set {shlex.quote(service)} {shlex.quote(username or 'USERNAME')}"
         if username is None:  # the keyrings of macOS and KDE among them

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 
 from kimi_profiles.route import resolve
 
@@ -25,6 +24,8 @@ def is_tracked(path: Path) -> bool:
     real = resolve(path)
     if not any((folder / ".git").exists() for folder in real.parents):
         return False
+    import subprocess
+
     folder = next(folder for folder in real.parents if folder.is_dir())
     # A repository may come from anywhere. Its configuration may name programs to run (core.fsmonitor, a
     # remote helper to fetch what is missing), and GIT_* variables may point to another repository. One that

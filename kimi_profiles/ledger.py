@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
-import secrets
 
+from kimi_profiles.digests import sha256
 from kimi_profiles.errors import LedgerInvalidError, TargetBusyError
 from kimi_profiles.jsontext import Found, canonical, join_pointer, split_pointer
 from kimi_profiles.values import asdict, dataclass, field, replace
@@ -83,7 +82,7 @@ class Record:
         mode_before: Its permission bits before us, where we changed them.
     """
 
-    salt: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    salt: str = field(default_factory=lambda: os.urandom(16).hex(), repr=False)
     owned: tuple[Owned, ...] = ()
     made: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
@@ -151,7 +150,7 @@ class Record:
 
     def _hash(self, kind: str, text: str | None) -> str:
         head = f"{self.salt}\0{kind}\0{'-' if text is None else '+'}"
-        return hashlib.sha256((head + (text or "")).encode("utf-8", "surrogatepass")).hexdigest()
+        return sha256((head + (text or "")).encode("utf-8", "surrogatepass"))
 
     def joined(self, other: Record) -> Record:
         """Both at once: what to write ahead, true before and after the file is replaced.

@@ -29,6 +29,8 @@ _BELOW_HOME = {
     "win32": ("AppData/Local", "AppData/Local", "AppData/Local"),
 }
 
+_XDG = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
+
 # https://code.claude.com/docs/en/settings#settings-files; on Linux measured.
 _MANAGED = {
     "linux": "/etc/claude-code",
@@ -102,7 +104,7 @@ def find_places(
     """
     env = os.environ if env is None else env
     if home is None:
-        home, (config, state, cache) = _own_home(), _own_folders()
+        home, (config, state, cache) = _own_home(), _own_folders(platform)
         override = env.get("CLAUDE_CONFIG_DIR")
     else:
         home = absolute(home)
@@ -162,7 +164,18 @@ def _own_home() -> Path:
         raise UsageError("this user has no home folder", hint="set HOME, or use --home") from None
 
 
-def _own_folders() -> tuple[Path, Path, Path]:
+def _own_folders(platform: str) -> tuple[Path, Path, Path]:
+    """Configuration, state and cache of the user who runs us."""
+    home = os.environ.get("HOME", "")
+    if platform == "linux" and home.startswith("/") and "ANDROID_DATA" not in os.environ:
+        # What platformdirs says in this case; its import alone takes longer than Python's own start.
+        named = (os.environ.get(variable, "") for variable in _XDG)
+        usual = (Path(home, part) for part in _BELOW_HOME["linux"])
+        config, state, cache = (
+            Path(name if name.startswith("/") else folder, _APP)
+            for name, folder in zip(named, usual, strict=True)
+        )
+        return config, state, cache
     from platformdirs import PlatformDirs
 
     folders = PlatformDirs(_APP, appauthor=False)

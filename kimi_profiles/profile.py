@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 
+from kimi_profiles.digests import sha256
 from kimi_profiles.errors import UsageError
 from kimi_profiles.values import asdict, dataclass, field
 
@@ -93,7 +93,7 @@ class Profile:
     def digest(self) -> str:
         """Equal for equal profiles, the name included: tells later whether one was declared differently."""
         data = {name: value for name, value in asdict(self).items() if name not in {"origins", "source"}}
-        return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
+        return sha256(json.dumps(data, sort_keys=True, default=str).encode())
 
 
 def check_profile_name(name: str) -> str:

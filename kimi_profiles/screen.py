@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import unicodedata
 from itertools import groupby
 from operator import itemgetter
 
@@ -38,6 +36,8 @@ def visible(text: str) -> str:
     """``text`` with everything that could steer a terminal, or turn its direction, written as an escape."""
     if text.isascii() and text.isprintable():
         return text
+    import unicodedata
+
     return "".join(ascii(char)[1:-1] if unicodedata.category(char) in _HIDDEN else char for char in text)
 
 
@@ -45,6 +45,8 @@ def display_width(text: str) -> int:
     """Columns that ``text`` takes on a terminal."""
     if text.isascii():
         return len(text)
+    import unicodedata
+
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text
@@ -63,7 +65,7 @@ class Screen:
         self.stream = stream
         self.is_terminal = stream.isatty()
         self.has_color = _wants_color(color, is_terminal=self.is_terminal)
-        self.width = shutil.get_terminal_size((100, 24)).columns if self.is_terminal else None
+        self.width = _columns() if self.is_terminal else None
 
     def line(self, *segments: Segment | str, hang: int | None = None) -> None:
         """Print one line; on a terminal that is narrower it goes on below.
@@ -105,6 +107,12 @@ class Screen:
     def _write(self, pieces: Sequence[Segment]) -> None:
         text = _colored(pieces) if self.has_color else "".join(text for text, _ in pieces)
         self.stream.write(f"{text.rstrip(' ')}\n")
+
+
+def _columns() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((100, 24)).columns
 
 
 def _wants_color(color: Color, *, is_terminal: bool) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 
+from kimi_profiles.digests import sha256
 from kimi_profiles.errors import TokenUnavailableError
 
 TYPE_CHECKING = False
@@ -34,7 +33,7 @@ _LOOKS_LIKE_A_TOKEN = re.compile(
 
 def fingerprint(value: str) -> str:
     """The first 8 hexadecimal digits of the SHA-256 of ``value`` as UTF-8: enough to tell two keys apart."""
-    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:_FINGERPRINT_DIGITS]
+    return sha256(value.encode("utf-8", "surrogatepass"))[:_FINGERPRINT_DIGITS]
 
 
 def is_secret_name(name: str) -> bool:
@@ -93,6 +92,8 @@ class Secret:
     __str__ = __repr__
 
     def __eq__(self, other: object) -> bool:
+        import hmac
+
         return isinstance(other, Secret) and hmac.compare_digest(self._value, other._value)
 
     def __hash__(self) -> int:

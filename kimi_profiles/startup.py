@@ -7,8 +7,7 @@ fish and busybox have; tests/shells/test_env.py runs it in the first four.
 
 from __future__ import annotations
 
-import hashlib
-
+from kimi_profiles.digests import sha256
 from kimi_profiles.errors import InvalidError, TokenUnavailableError, UsageError
 from kimi_profiles.screen import visible
 from kimi_profiles.shells import INTERACTIVE, fish_quote, posix_quote, render
@@ -111,7 +110,7 @@ def snippet(profile_name: str, shell: str, *, kept_in: str, arguments: Sequence[
 
 def kept_name(profile_name: str, arguments: Sequence[str]) -> str:
     """Name of the file in which the code is kept: another one for other arguments."""
-    digest = hashlib.sha256("\0".join(arguments).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    digest = sha256("\0".join(arguments).encode("utf-8", "surrogateescape"))[:12]
     return f"{profile_name}-{digest}"
 
 

@@ -7,7 +7,6 @@ brackets is enough.
 from __future__ import annotations
 
 import re
-import tomllib
 
 from kimi_profiles.values import dataclass
 
@@ -186,6 +185,8 @@ def parse_key(text: str) -> tuple[str, ...] | None:
 def _is_quoted(token: re.Match[str]) -> bool:
     if token.lastgroup != "quoted":
         return False
+    import tomllib
+
     try:
         tomllib.loads(f"{token[0]} = 0")
     except tomllib.TOMLDecodeError:
@@ -195,6 +196,8 @@ def _is_quoted(token: re.Match[str]) -> bool:
 
 def _unquoted(word: str) -> str:
     if word[0] == '"' and "\\" in word:
+        import tomllib
+
         return str(tomllib.loads(f"key = {word}")["key"])
     return word[1:-1] if word[0] in "\"'" else word
 

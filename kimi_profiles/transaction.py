@@ -17,10 +17,10 @@ not.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from pathlib import Path
 
 from kimi_profiles.backups import backup_path, prune_backups, save_backup, sweep_backups
+from kimi_profiles.digests import sha256
 from kimi_profiles.errors import (
     DurabilityUnconfirmedError,
     ProfilesError,
@@ -111,7 +111,7 @@ class _Run:
         self.ledger_file = state / "ledger.json"
         self.backups = state / "backups"
         self.timeout_s = timeout_s
-        self.tag = hashlib.sha256(str(state).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        self.tag = sha256(str(state).encode("utf-8", "surrogateescape"))[:8]
         remove_leftover(state / "ledger.json.tmp")
         self.ledger = read_ledger(self.ledger_file)
         self.targets = intent.targets_with(self.ledger)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from dataclasses import FrozenInstanceError, fields
@@ -38,6 +39,14 @@ def strings(value: object) -> list[str]:
 
 
 # ---- what is in it
+
+
+def test_what_is_read_is_what_is_kept() -> None:
+    packaged = files("kimi_profiles").joinpath("catalogue.json").read_text("utf-8")
+    assert json.loads(packaged) == json.loads(json.dumps(DOCUMENT, default=str)), (
+        "run: python docs/generate.py"
+    )
+
 
 KNOWN_PROVIDERS = {
     "Moonshot, international": ("moonshot-intl", "https://api.moonshot.ai/anthropic", "ANTHROPIC_AUTH_TOKEN"),

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 from support import require_tool
 
-from kimi_profiles import git
 from kimi_profiles.git import is_tracked
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def test_a_file_in_a_folder_that_does_not_exist_yet_is_not_tracked(repository: P
 def test_git_is_not_started_where_there_is_no_repository(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(git.subprocess, "run", lambda *_, **__: pytest.fail("it was started"))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("it was started"))
 
     assert is_tracked(tmp_path / "settings.json") is False
 
@@ -128,7 +127,7 @@ def test_the_language_of_git_does_not_matter(repository: Path, monkeypatch: pyte
     seen: list[dict[str, str]] = []
     run = subprocess.run
     monkeypatch.setattr(
-        git.subprocess,
+        subprocess,
         "run",
         lambda *args, **options: (seen.append(options["env"]), run(*args, **options))[1],
     )
@@ -199,7 +198,7 @@ def test_a_git_that_does_not_answer_means_yes(repository: Path, monkeypatch: pyt
     def hang(*_: object, **options: float) -> None:
         raise subprocess.TimeoutExpired("git", options["timeout"])
 
-    monkeypatch.setattr(git.subprocess, "run", hang)
+    monkeypatch.setattr(subprocess, "run", hang)
 
     assert is_tracked(repository / "kept" / "other.json") is True
 

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import filelock
 import pytest
 
 from kimi_profiles.errors import LockTimeoutError, NotPermittedError, ProfilesError, WriteFailedError
@@ -117,6 +118,54 @@ def test_one_waits_until_the_other_is_done(tmp_path: Path) -> None:
     thread.join()
 
     assert order == ["first", "second"]
+
+
+def test_it_is_the_lock_that_filelock_takes(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    theirs = filelock.FileLock(path, timeout=0)
+    with theirs, pytest.raises(LockTimeoutError), hold_lock(path, timeout_s=0.1):
+        pytest.fail("two held it")
+    with hold_lock(path, timeout_s=0), pytest.raises(filelock.Timeout):
+        theirs.acquire()
+    with theirs:
+        pass
+
+
+def test_a_lock_file_that_was_removed_locks_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    path, flock, flags = tmp_path / "lock", fcntl.flock, []
+
+    def remove_first(descriptor: int, flag: int) -> None:
+        if not flags:
+            path.unlink()
+        flags.append(flag)
+        flock(descriptor, flag)
+
+    monkeypatch.setattr(fcntl, "flock", remove_first)
+    with hold_lock(path, timeout_s=1):
+        assert path.exists()
+        with pytest.raises(LockTimeoutError), hold_lock(path, timeout_s=0):
+            pytest.fail("two held it")
+    assert flags.count(fcntl.LOCK_EX | fcntl.LOCK_NB) == 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="where open files can be counted")
+def test_no_descriptor_is_left_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lock"
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with (
+            hold_lock(path, timeout_s=1),
+            contextlib.suppress(LockTimeoutError),
+            hold_lock(path, timeout_s=0),
+        ):
+            pytest.fail("two held it")
+    monkeypatch.setattr("fcntl.flock", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "")))
+    with pytest.raises(NotPermittedError), hold_lock(path, timeout_s=1):
+        pytest.fail("it was held")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EIO])

@@ -7,12 +7,15 @@ from dataclasses import astuple
 from pathlib import Path
 
 import pytest
+from platformdirs import PlatformDirs
 from platformdirs.macos import MacOS
 from platformdirs.unix import Unix
 from platformdirs.windows import Windows
 
 from kimi_profiles.errors import UsageError
 from kimi_profiles.paths import find_places, find_scope
+
+XDG = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
 
 not_on_windows = pytest.mark.skipif(os.name == "nt", reason="the folders of POSIX systems")
 
@@ -86,6 +89,45 @@ def test_the_variables_of_the_desktop_standard_count_for_the_own_home(
     places = find_places({})
     assert (places.config, places.state, places.cache) == tuple(
         tmp_path / name / "kimi-profiles" for name in ("CONFIG", "STATE", "CACHE")
+    )
+
+
+ODD_FOLDERS = {
+    "nothing is set": {},
+    "all are set": {name: f"/x/{name}" for name in XDG},
+    "one is set": {"XDG_STATE_HOME": "/x/state"},
+    "empty": dict.fromkeys(XDG, ""),
+    "relative": dict.fromkeys(XDG, "a/b"),
+    "a tilde": dict.fromkeys(XDG, "~/x"),
+    "dots and slashes": {name: f"//x/../{name}/./z//" for name in XDG},
+    "the root": {"XDG_CACHE_HOME": "/"},
+    "a home with dots": {"HOME": "/h/../g/"},
+    "the root as home": {"HOME": "/"},
+    "an empty home": {"HOME": ""},
+    "a relative home": {"HOME": "h"},
+    "no home": {"HOME": None},
+    "Android": {"ANDROID_DATA": "/data", "ANDROID_ROOT": "/system"},
+}
+
+
+@not_on_windows
+@pytest.mark.parametrize("env", ODD_FOLDERS.values(), ids=ODD_FOLDERS)
+def test_on_linux_they_are_what_platformdirs_says(
+    env: dict[str, str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in XDG:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        if value is None:
+            monkeypatch.delenv(name)
+        else:
+            monkeypatch.setenv(name, value)
+    known = PlatformDirs("kimi-profiles", appauthor=False)
+    places = find_places({}, platform="linux")
+    assert (places.config, places.state, places.cache) == (
+        known.user_config_path,
+        known.user_state_path,
+        known.user_cache_path,
     )
 
 
