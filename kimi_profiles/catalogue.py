@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, Literal
 
-__all__ = ["BalanceEndpoint", "Catalogue", "Model", "Provider", "nearest", "read_catalogue"]
+__all__ = [
+    "BalanceEndpoint",
+    "Catalogue",
+    "Model",
+    "Provider",
+    "nearest",
+    "packaged_catalogue",
+    "read_catalogue",
+]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -177,6 +185,13 @@ class Catalogue:
         return next((model for key, model in self.models.items() if key.casefold() == wanted), None)
 
 
+def packaged_catalogue() -> bytes:
+    """The catalogue as JSON text. Raises like :func:`read_catalogue`."""
+    loader: Any = __spec__.loader
+    packaged: bytes = loader.get_data(str(Path(__file__).with_name("catalogue.json")))
+    return packaged
+
+
 @functools.cache
 def read_catalogue() -> Catalogue:
     """Read the packaged catalogue; every call returns the same, unchangeable value.
@@ -184,9 +199,7 @@ def read_catalogue() -> Catalogue:
     Raises:
         FileNotFoundError: The installed package lacks ``catalogue.json``.
     """
-    # Like importlib.resources, which loads tempfile, shutil and random to read one file.
-    loader: Any = __spec__.loader
-    document = json.loads(loader.get_data(str(Path(__file__).with_name("catalogue.json"))))
+    document = json.loads(packaged_catalogue())
     for table in (*document["providers"].values(), *document["models"].values()):
         table["sources"] = tuple(document["sources"][short] for short in table["sources"])
     providers = {key: _provider(key, table) for key, table in document["providers"].items()}

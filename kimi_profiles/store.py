@@ -5,20 +5,21 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 
 from kimi_profiles.catalogue import read_catalogue
+from kimi_profiles.compiled import CompiledProfiles
 from kimi_profiles.errors import NotFoundError, ProfileInvalidError
 from kimi_profiles.files import read_file
 from kimi_profiles.paths import find_places
 from kimi_profiles.route import absolute
 from kimi_profiles.secrets import without_tokens
 from kimi_profiles.tomltext import MAX_DOTTED_PARTS, TOKEN, key_places
-from kimi_profiles.values import replace
+from kimi_profiles.values import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import tomllib
     from pathlib import Path
     from typing import Any
 
@@ -46,18 +47,16 @@ class ProfileStore(Mapping[str, "Profile"]):
         text: What it holds; empty where it does not exist.
     """
 
-    def __init__(self, path: Path, text: str = "") -> None:
+    def __init__(self, path: Path, text: str = "", *, compiled: CompiledProfiles | None = None) -> None:
         self.path = path
         self.text = text
-        document = _parse(text, path)
-        for key in document:
-            if key not in {"profiles", "defaults"}:
-                hint = "the file holds [profiles.NAME] tables and one [defaults]"
-                raise self._placed(_at((key,), f"unknown key {key!a:.80}", hint))
-        self._tables = self._table(document, "profiles")
-        self._defaults = self._table(document, "defaults")
-        if len(self._tables) > _MAX_PROFILES:  # to resolve one takes a quarter of a millisecond
-            raise self._placed(_at(("profiles",), f"more than {_MAX_PROFILES:,} profiles"))
+        self._compiled = compiled
+        names = None if compiled is None else compiled.names()
+        if names is None:
+            names = list(self._document.profiles)
+            if compiled is not None:
+                compiled.keep_names(names)
+        self._names = dict.fromkeys(names)
 
     @classmethod
     def open(cls, path: Path | None = None, *, home: Path | None = None) -> ProfileStore:
@@ -73,13 +72,13 @@ class ProfileStore(Mapping[str, "Profile"]):
             ProfileInvalidError: It is no UTF-8, no TOML, or has a top-level key other than ``profiles`` and
                 ``defaults``.
         """
-        file = find_places(home=home).store if path is None else absolute(path)
+        places = find_places(home=home)
+        file = places.store if path is None else absolute(path)
         data = read_file(file, limit_bytes=MAX_SIZE_BYTES)
-        if data is None:
-            if path is not None:
-                raise NotFoundError("there is no such file", path=file, hint="see: kimi-profiles init")
-            return cls(file)
-        return cls.read(file, data)
+        if data is None and path is not None:
+            raise NotFoundError("there is no such file", path=file, hint="see: kimi-profiles init")
+        text = _decode(file, data or b"")
+        return cls(file, text, compiled=CompiledProfiles(places.cache / "profiles", text))
 
     @classmethod
     def read(cls, path: Path, data: bytes) -> ProfileStore:
@@ -88,11 +87,7 @@ class ProfileStore(Mapping[str, "Profile"]):
         Raises:
             ProfileInvalidError: As for :meth:`open`.
         """
-        try:
-            return cls(path, data.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            before = data[: error.start].decode("utf-8")
-            raise _unreadable("this is not UTF-8", path, _place(before, len(before))) from None
+        return cls(path, _decode(path, data))
 
     def __getitem__(self, name: str) -> Profile:
         """The profile ``name``, resolved.
@@ -101,22 +96,21 @@ class ProfileStore(Mapping[str, "Profile"]):
             ProfileNotFoundError: Neither a profile nor a provider has this name; also a ``KeyError``.
             ProfileInvalidError: It is wrong; file, line and column say where.
         """
-        from kimi_profiles.inheritance import resolve_profile
-
-        try:
-            profile = resolve_profile(name, self._tables, defaults=self._defaults, catalogue=read_catalogue())
-        except ProfileInvalidError as error:
-            raise self._placed(error) from None
-        return replace(profile, source=str(self.path)) if name in self._tables else profile
+        profile = None if self._compiled is None else self._compiled.profile(name)
+        if profile is None:
+            profile = self._resolve(name)
+            if self._compiled is not None:
+                self._compiled.keep(profile)
+        return replace(profile, source=str(self.path)) if name in self._names else profile
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._tables)
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._tables)
+        return len(self._names)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._tables or name in read_catalogue().providers
+        return name in self._names or name in read_catalogue().providers
 
     def check(self) -> list[ProfileInvalidError]:
         """Resolve every profile of the file; what is wrong, at most one fault for each profile."""
@@ -127,6 +121,30 @@ class ProfileStore(Mapping[str, "Profile"]):
             except ProfileInvalidError as error:
                 faults.setdefault((error.line, error.column, error.message), error)
         return list(faults.values())
+
+    def _resolve(self, name: str) -> Profile:
+        from kimi_profiles.inheritance import resolve_profile
+
+        document = self._document
+        try:
+            return resolve_profile(
+                name, document.profiles, defaults=document.defaults, catalogue=read_catalogue()
+            )
+        except ProfileInvalidError as error:
+            raise self._placed(error) from None
+
+    @functools.cached_property
+    def _document(self) -> _Document:
+        """What the text says, as far as that can be told without looking into the profiles."""
+        document = _parse(self.text, self.path)
+        for key in document:
+            if key not in {"profiles", "defaults"}:
+                hint = "the file holds [profiles.NAME] tables and one [defaults]"
+                raise self._placed(_at((key,), f"unknown key {key!a:.80}", hint))
+        found = _Document(self._table(document, "profiles"), self._table(document, "defaults"))
+        if len(found.profiles) > _MAX_PROFILES:  # to resolve one takes a quarter of a millisecond
+            raise self._placed(_at(("profiles",), f"more than {_MAX_PROFILES:,} profiles"))
+        return found
 
     def _table(self, document: dict[str, Any], key: str) -> dict[str, Any]:
         value = document.get(key, {})
@@ -152,6 +170,20 @@ class ProfileStore(Mapping[str, "Profile"]):
         return error
 
 
+@dataclass(frozen=True, slots=True)
+class _Document:
+    profiles: dict[str, Any]
+    defaults: dict[str, Any]
+
+
+def _decode(path: Path, data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8")
+        raise _unreadable("this is not UTF-8", path, _place(before, len(before))) from None
+
+
 def _at(where: tuple[str, ...], message: str, hint: str | None = None) -> ProfileInvalidError:
     error = ProfileInvalidError(without_tokens(message), hint=hint)
     error.where = where
@@ -168,6 +200,8 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
                 message = f"a key of more than {MAX_DOTTED_PARTS} dotted parts"
                 raise _unreadable(message, path, _place(text, token.start()))
     _check_amounts(text, path)
+    import tomllib  # what was read before need not be parsed again
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -274,6 +274,7 @@ def test_nothing_is_written(
     if "--online" in line and scene is SCENES["applied"]:
         served(world, server)
     world.write("~/proj/.git/config", "")
+    (world.home / ".cache").mkdir(exist_ok=True)
     before = tree(world.home), world.home.stat().st_mtime_ns
     assert run(line).status in {0, 4, 78}
     assert (tree(world.home), world.home.stat().st_mtime_ns) == before
