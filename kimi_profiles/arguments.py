@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import sys
+from types import SimpleNamespace
 
 from kimi_profiles._version import __version__
 from kimi_profiles.call import Parsers
 from kimi_profiles.errors import UsageError
-from kimi_profiles.help import HelpFormatter
+from kimi_profiles.grammar import Grammar, HelpShown
 from kimi_profiles.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
     from collections.abc import Collection, Sequence
     from types import ModuleType
-    from typing import NoReturn
+
+    from kimi_profiles.help import Parser
 
 __all__ = ["COMMANDS", "GROUPS", "HelpShown", "Line", "all_parsers", "parse", "take_apart"]
 
 PROGRAM = "kimi-profiles"
+_VERSION = f"{PROGRAM} {__version__}"
 
 GROUPS = {
     "use a profile": {
@@ -115,10 +118,6 @@ class Line:
         return "--json" in self.own[: self.own.index("--") if "--" in self.own else None]
 
 
-class HelpShown(Exception):  # noqa: N818 - not an error
-    """Help or version was asked for, and is printed."""
-
-
 def take_apart(arguments: Sequence[str]) -> Line:
     """Which of ``arguments`` is the command, and which are not for us at all."""
     own = list(arguments)
@@ -135,7 +134,7 @@ def take_apart(arguments: Sequence[str]) -> Line:
     return Line(name, own[: position + 1], tuple(rest[1:] if rest[:1] == ["--"] else rest))
 
 
-def parse(line: Line) -> tuple[ModuleType, argparse.Namespace]:
+def parse(line: Line) -> tuple[ModuleType, SimpleNamespace]:
     """The command's module, and its arguments with the common ones.
 
     Raises:
@@ -143,12 +142,27 @@ def parse(line: Line) -> tuple[ModuleType, argparse.Namespace]:
         HelpShown: Nothing is left to do.
     """
     if line.command is None:
-        parser = _top_parser()
-        parser.parse_args(line.own)
-        parser.print_help()
+        _read_top(line.own)
         raise HelpShown
     module = _load(line.command)
-    return module, _parser(line.command, module).parse_args(line.own, argparse.Namespace(**_DEFAULTS))
+    grammar = Grammar()
+    _add_common_options(grammar)
+    grammar.add_argument("--version", action="version")
+    module.add_arguments(grammar)
+    plain = grammar.read(line.own, _DEFAULTS)
+    if plain is not None:
+        return module, plain
+    return module, _parser(line.command, module).parse_args(line.own, SimpleNamespace(**_DEFAULTS))
+
+
+def _read_top(line: Sequence[str]) -> None:
+    """A line without a command: show what it asks for."""
+    if line == ["--version"]:
+        sys.stdout.write(_VERSION + "\n")
+        return
+    parser = _top_parser()
+    parser.parse_args(line)
+    parser.print_help()
 
 
 def all_parsers() -> Parsers:
@@ -157,21 +171,11 @@ def all_parsers() -> Parsers:
     return Parsers(_top_parser(), commands, frozenset(_HANDS_ON))
 
 
-class _Parser(argparse.ArgumentParser):
-    """Raises instead of exiting, so that ``--json`` holds for usage errors too."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"see: {self.prog} --help")
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:  # noqa: ARG002 - argparse's
-        if message:
-            sys.stdout.write(message)
-        raise HelpShown
-
-
-def _top_parser() -> _Parser:
+def _top_parser() -> Parser:
     """What may stand before the command's name."""
-    parser = _Parser(
+    from kimi_profiles.help import HelpFormatter, Parser
+
+    parser = Parser(
         prog=PROGRAM,
         description=_DESCRIPTION + "".join(f"\n{title}:\n{_table(group)}" for title, group in GROUPS.items()),
         epilog=_EPILOG,
@@ -180,7 +184,7 @@ def _top_parser() -> _Parser:
         usage="%(prog)s [options] COMMAND [arguments]",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    parser.add_argument("--version", action="version", version=_VERSION)
     return parser
 
 
@@ -199,8 +203,10 @@ def _load(name: str) -> ModuleType:
     return importlib.import_module(f"kimi_profiles.commands.{name}")
 
 
-def _parser(name: str, module: ModuleType) -> _Parser:
-    parser = _Parser(
+def _parser(name: str, module: ModuleType) -> Parser:
+    from kimi_profiles.help import HelpFormatter, Parser
+
+    parser = Parser(
         prog=f"{PROGRAM} {name}",
         usage=f"{PROGRAM} {name} {getattr(module, 'USAGE', '')}{'' if name in _HANDS_ON else '[options]'}",
         description=module.__doc__,
@@ -208,15 +214,22 @@ def _parser(name: str, module: ModuleType) -> _Parser:
         parents=[_common_options()],
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    parser.add_argument("--version", action="version", version=_VERSION)
     module.add_arguments(parser)
     return parser
 
 
-def _common_options() -> argparse.ArgumentParser:
+def _common_options() -> ArgumentParser:
     """Accepted before and after the command's name; absent ones leave the default alone."""
-    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False)
-    group = common.add_argument_group("options of every command")
+    from argparse import SUPPRESS, ArgumentParser
+
+    common = ArgumentParser(add_help=False, argument_default=SUPPRESS, allow_abbrev=False)
+    _add_common_options(common)
+    return common
+
+
+def _add_common_options(parser: ArgumentParser | Grammar) -> None:
+    group = parser.add_argument_group("options of every command")
     group.add_argument("--store", metavar="FILE", help="the TOML file with the profiles")
     group.add_argument("--home", metavar="DIR", help="work on the files of this home")
     group.add_argument("--scope", choices=["user", "project", "local"], help="which settings (default: user)")
@@ -228,7 +241,6 @@ def _common_options() -> argparse.ArgumentParser:
     group.add_argument(
         "--lock-timeout", metavar="SECONDS", type=_seconds, help="how long to wait for a lock (default: 10)"
     )
-    return common
 
 
 def _seconds(text: str) -> float:
@@ -237,7 +249,9 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= _LONGEST_WAIT_S:
-        raise argparse.ArgumentTypeError(f"give 0 to {_LONGEST_WAIT_S} seconds")
+        from argparse import ArgumentTypeError
+
+        raise ArgumentTypeError(f"give 0 to {_LONGEST_WAIT_S} seconds")
     return value
 
 

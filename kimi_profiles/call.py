@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable, Mapping
+    from types import SimpleNamespace
     from typing import Any
 
     from kimi_profiles.api import ClaudeCode
@@ -59,7 +60,7 @@ class Call:
         ignored: Signals among those that :mod:`kimi_profiles.cli` handles that our caller had us ignore.
     """
 
-    args: argparse.Namespace
+    args: SimpleNamespace
     out: Screen
     err: Screen
     parsers: Callable[[], Parsers]

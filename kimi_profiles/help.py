@@ -1,17 +1,39 @@
-"""How ``--help`` is laid out: paragraphs as wide as the terminal, examples as they are written."""
+"""argparse as it is used here: how ``--help`` is laid out, and errors that can be caught."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import shutil
+import sys
 import textwrap
 
-__all__ = ["HelpFormatter"]
+from kimi_profiles.errors import UsageError
+from kimi_profiles.grammar import HelpShown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+__all__ = ["HelpFormatter", "Parser"]
 
 _WIDEST = 100
 _OPTIONS_COLUMN = 28
 _PARAGRAPH_END = re.compile(r"\n[ \t]*\n")
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises instead of exiting, so that ``--json`` holds for usage errors too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the line."""
+        raise UsageError(message, hint=f"see: {self.prog} --help")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:  # noqa: ARG002 - argparse's
+        """Help or version is printed."""
+        if message:
+            sys.stdout.write(message)
+        raise HelpShown
 
 
 class HelpFormatter(argparse.HelpFormatter):

@@ -15,7 +15,7 @@ PACKAGE = Path(kimi_profiles.__file__).parent
 
 FLOORS = (
     {"values"},
-    {"_version", "digests", "errors", "loopback"},
+    {"_version", "digests", "errors", "grammar", "loopback"},
     {"help", "jsontext", "secrets", "route", "screen", "shells", "tomltext"},
     {
         "change",

@@ -25,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
+    from types import SimpleNamespace
     from typing import Any
 
     from kimi_profiles.call import Call
@@ -99,7 +100,7 @@ def _recognize(table: dict[str, Any], base_url: str) -> None:
         table["provider"] = provider.id
 
 
-def _token(args: argparse.Namespace) -> dict[str, Any]:
+def _token(args: SimpleNamespace) -> dict[str, Any]:
     from kimi_profiles.editing.keys import as_command
 
     given = {
