@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import time
 from pathlib import Path
 
 from kimi_profiles.digests import sha256
 from kimi_profiles.errors import NotFoundError, NotPermittedError, WriteFailedError
 from kimi_profiles.files import SPARE, create_file, make_folder, read_file, remove_leftover
+from kimi_profiles.patterns import pattern
 from kimi_profiles.values import dataclass
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ KEPT = 10
 _DIGITS = 16
 _ID_DIGITS = 8
 _TARGET = "target"
-_COPY = re.compile(r"(\d{20})-(none|[0-7]{4})-(absent|[0-9a-f]{16})")
+_COPY = pattern(r"(\d{20})-(none|[0-7]{4})-(absent|[0-9a-f]{16})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import json
-from datetime import date
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -20,7 +20,8 @@ from kimi_profiles.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import date
     from typing import Any, Literal
 
 __all__ = [
@@ -136,14 +137,21 @@ class Catalogue:
     """Everything known, by id, in the order of the file.
 
     Attributes:
-        as_of: The day up to which the sources were read.
+        dated: The day up to which the sources were read, ISO 8601.
         providers: Provider id to provider.
         models: Model id to model.
     """
 
-    as_of: date
+    dated: str
     providers: Mapping[str, Provider]
     models: Mapping[str, Model]
+
+    @property
+    def as_of(self) -> date:
+        """The day up to which the sources were read."""
+        from datetime import date
+
+        return date.fromisoformat(self.dated)
 
     def longest_prefix(self, key: str) -> str | None:
         """The longest known beginning of keys that ``key`` begins with."""
@@ -182,7 +190,7 @@ class Catalogue:
     def model(self, model_id: str) -> Model | None:
         """The model of this id, without regard to letter case and to one trailing ``[1m]``."""
         wanted = model_id.casefold().removesuffix("[1m]")
-        return next((model for key, model in self.models.items() if key.casefold() == wanted), None)
+        return next((self.models[key] for key in self.models if key.casefold() == wanted), None)
 
 
 def packaged_catalogue() -> bytes:
@@ -200,15 +208,30 @@ def read_catalogue() -> Catalogue:
         FileNotFoundError: The installed package lacks ``catalogue.json``.
     """
     document = json.loads(packaged_catalogue())
-    for table in (*document["providers"].values(), *document["models"].values()):
-        table["sources"] = tuple(document["sources"][short] for short in table["sources"])
-    providers = {key: _provider(key, table) for key, table in document["providers"].items()}
-    models = {key: _model(key, table) for key, table in document["models"].items()}
-    return Catalogue(
-        as_of=date.fromisoformat(document["as_of"]),
-        providers=MappingProxyType(providers),
-        models=MappingProxyType(models),
-    )
+    sources = document["sources"]
+    providers = _Entries(document["providers"], lambda key, table: _provider(key, table, sources))
+    models = _Entries(document["models"], lambda key, table: _model(key, table, sources))
+    return Catalogue(dated=document["as_of"], providers=providers, models=models)
+
+
+class _Entries(Mapping["str", "Any"]):
+    """The tables of one kind, each made into an entry when it is first looked at."""
+
+    def __init__(self, tables: dict[str, Any], make: Callable[[str, dict[str, Any]], Any]) -> None:
+        self._tables = tables
+        self._make = make
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._made:
+            self._made[key] = self._make(key, self._tables[key])
+        return self._made[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -243,20 +266,22 @@ def _place(url: str) -> tuple[str, str]:
     return (host if port in (None, own) else f"{host}:{port}"), parts.path.rstrip("/") + "/"
 
 
-def _provider(key: str, table: dict[str, Any]) -> Provider:
+def _provider(key: str, table: dict[str, Any], sources: Mapping[str, str]) -> Provider:
     inner = {name: MappingProxyType(table.get(name, {})) for name in ("models", "env")}
     balance = BalanceEndpoint(**table["balance"]) if "balance" in table else None
-    return Provider(**{**table, **inner, "id": key, "balance": balance})
+    return Provider(**{**table, **inner, "id": key, "balance": balance, "sources": _sources(table, sources)})
 
 
-def _model(key: str, table: dict[str, Any]) -> Model:
-    price = table.get("price_usd_per_mtok")
-    facts = {
-        **table,
-        "id": key,
-        "providers": tuple(table["providers"]),
-        "price_usd_per_mtok": None if price is None else MappingProxyType(price),
-    }
+def _model(key: str, table: dict[str, Any], sources: Mapping[str, str]) -> Model:
+    facts = {**table, "id": key, "providers": tuple(table["providers"]), "sources": _sources(table, sources)}
+    if "price_usd_per_mtok" in table:
+        facts["price_usd_per_mtok"] = MappingProxyType(table["price_usd_per_mtok"])
     if "retired_on" in table:
+        from datetime import date
+
         facts["retired_on"] = date.fromisoformat(table["retired_on"])
     return Model(**facts)
+
+
+def _sources(table: dict[str, Any], sources: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(sources[short] for short in table["sources"])

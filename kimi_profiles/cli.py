@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.arguments import COMMANDS, HelpShown, Line, all_parsers, parse, take_apart
 from kimi_profiles.call import Call
 from kimi_profiles.errors import (
@@ -129,7 +130,7 @@ def _tell(error: ProfilesError, line: Line) -> int:
     if line.is_json:
         facts = ("name", "message", "hint", "path", "line", "column", "pointer")
         answer = {
-            "schema": 1,
+            "schema": SCHEMA,
             "ok": False,
             "command": _masked(line.command),
             "error": {fact: _masked(getattr(error, fact)) for fact in facts},

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 
+from kimi_profiles.patterns import pattern
 from kimi_profiles.values import dataclass
 
 TYPE_CHECKING = False
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "Rules", "find_client", "find_program", "rules_for"]
 
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_VERSION = pattern(r"\d+\.\d+\.\d+")
+_ANSWER = pattern(r"(?as)(\d{1,9}\.\d{1,9}\.\d{1,9}).*Claude Code")
 _TIMEOUT_S = 10.0
 
 
@@ -117,5 +118,5 @@ def _ask(path: Path) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    match = re.match(rb"\d{1,9}\.\d{1,9}\.\d{1,9}", run.stdout)
-    return match[0].decode() if match and b"Claude Code" in run.stdout else None
+    match = _ANSWER.match(run.stdout.decode("utf-8", "replace"))
+    return match[1] if match else None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import SplitResult, urlsplit
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.errors import EndpointError, Notice
 from kimi_profiles.loopback import is_loopback
+from kimi_profiles.patterns import pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["check_base_url", "check_token", "profile_notices"]
 
-_URL = re.compile(r"[\x21-\x7e]+")
-_NETLOC = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d*)?")
-_VERSION_SUFFIX = re.compile(r"/v\d+(/(messages|chat/completions))?/*\Z")
+_URL = pattern(r"[\x21-\x7e]+")
+_NETLOC = pattern(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d*)?")
+_VERSION_SUFFIX = pattern(r"/v\d+(/(messages|chat/completions))?/*\Z")
 _FIRST_PARTY_PREFIX = "sk-ant-"
 _ANYBODYS_PREFIX = "sk-"  # begins the keys of many providers, so it tells nothing about whose key it is
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 
 from kimi_profiles.digests import sha256
 from kimi_profiles.errors import LedgerInvalidError, TargetBusyError
 from kimi_profiles.jsontext import Found, canonical, join_pointer, split_pointer
+from kimi_profiles.patterns import pattern
 from kimi_profiles.values import asdict, dataclass, field, replace
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ ABSENT = "absent"
 """For ``Record.base``: before us there was no such file."""
 
 _MAX_SIZE_BYTES = 64 << 20
-_ONE_WORD = re.compile(r"[!-~]{8,}")
+_ONE_WORD = pattern(r"[!-~]{8,}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 
 from kimi_profiles.digests import sha256
 from kimi_profiles.errors import UsageError
+from kimi_profiles.patterns import pattern
 from kimi_profiles.values import asdict, dataclass, field
 
 TYPE_CHECKING = False
@@ -22,8 +22,8 @@ Delivery: TypeAlias = 'Literal["inline", "helper"]'
 TIERS = ("opus", "sonnet", "haiku", "subagent", "fable")
 """The model tiers beside ``default``."""
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
-_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+_NAME = pattern(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+_DEVICE = pattern(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
 @dataclass(frozen=True, slots=True)

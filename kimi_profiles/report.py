@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from pathlib import Path
 
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.errors import ProfilesError
 from kimi_profiles.files import read_file
 from kimi_profiles.jsontext import dumps, loads, split_pointer
+from kimi_profiles.patterns import pattern
 from kimi_profiles.screen import visible
 from kimi_profiles.secrets import fingerprint, is_secret_name, without_tokens
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from kimi_profiles.targets import TargetPlan
 
 __all__ = [
-    "SCHEMA",
     "changes_json",
     "diff_lines",
     "diff_segments",
@@ -45,10 +45,9 @@ __all__ = [
 ]
 
 PROGRAM = "kimi-profiles"
-SCHEMA = 1
 # Without a query too, so that no part of a long text is looked at twice.
-_URL = re.compile(r"(://[^\s\"?]+)(\?[^\s\"]+)?")
-_USER_IN_URL = re.compile(r"(://)[^/@\s\"]+@")
+_URL = pattern(r"(://[^\s\"?]+)(\?[^\s\"]+)?")
+_USER_IN_URL = pattern(r"(://)[^/@\s\"]+@")
 _MARKS = {"add": "+", "include": "+", "replace": "~", "remove": "-", "exclude": "-"}
 
 

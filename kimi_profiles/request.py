@@ -7,10 +7,10 @@ Source of each rule: docs/claude-code.md "Requests and credentials" and "Models"
 from __future__ import annotations
 
 import json
-import re
 from urllib.parse import quote, urlsplit
 
 from kimi_profiles.layers import BEARING, HOST_ENTRYPOINTS, Layer
+from kimi_profiles.patterns import pattern
 from kimi_profiles.values import dataclass, field
 
 TYPE_CHECKING = False
@@ -36,9 +36,9 @@ __all__ = [
 FIRST_PARTY_URL = "https://api.anthropic.com"
 _PATH = "/v1/messages"
 _SAFE = "/%:@!$&'()*+,;=~[]|^"
-_BEARER = re.compile(r"\ABearer\s*", re.IGNORECASE)
-_LONG_CONTEXT = re.compile(r"\s*\[1m\]\Z", re.IGNORECASE)
-_REMAPPED = re.compile(r"claude-opus-4-(?:0|20250514|1|1-20250805)", re.IGNORECASE)
+_BEARER = pattern(r"(?i)\ABearer\s*")
+_LONG_CONTEXT = pattern(r"(?i)\s*\[1m\]\Z")
+_REMAPPED = pattern(r"(?i)claude-opus-4-(?:0|20250514|1|1-20250805)")
 _OPUS, _SONNET = "ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_SONNET_MODEL"
 _ALIASES = {
     "opus": _OPUS,

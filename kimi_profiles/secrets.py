@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from kimi_profiles.digests import sha256
 from kimi_profiles.errors import TokenUnavailableError
+from kimi_profiles.patterns import pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,18 +14,17 @@ __all__ = ["Secret", "fingerprint", "holds_token", "is_secret_name", "without_to
 
 _FINGERPRINT_DIGITS = 8
 _MAX_LENGTH = 8192
-_ALLOWED = re.compile(r"[\x21-\x7e]+")
-_SECRET_NAME = re.compile(
-    r"(^|_)((API|AUTH|ACCESS|PRIVATE|CLIENT)?(TOKEN|KEY|SECRET)|SECRETS|PASSWORD|PASSWD|PASS|PWD|PASSPHRASE"
-    r"|CREDENTIALS?|AUTH|AUTHORIZATION|BEARER|COOKIE|HEADERS)\d*(_|$)",
-    re.IGNORECASE,
+_ALLOWED = pattern(r"[\x21-\x7e]+")
+_SECRET_NAME = pattern(
+    r"(?i)(^|_)((API|AUTH|ACCESS|PRIVATE|CLIENT)?(TOKEN|KEY|SECRET)|SECRETS|PASSWORD|PASSWD|PASS|PWD|PASSPHRASE"
+    r"|CREDENTIALS?|AUTH|AUTHORIZATION|BEARER|COOKIE|HEADERS)\d*(_|$)"
 )
-_BETWEEN_WORDS = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_BETWEEN_WORDS = pattern(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # Settings of Claude Code that hold a command; what it prints is the secret.
 _COMMANDS = {"apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "gcpAuthRefresh", "otelHeadersHelper"}
 
 # "key-" and the like also begin ordinary words; a token has a digit in it.
-_LOOKS_LIKE_A_TOKEN = re.compile(
+_LOOKS_LIKE_A_TOKEN = pattern(
     r"(?<![A-Za-z0-9])(?:sk-|(?:pk|ak|key)-(?=[A-Za-z_-]{0,64}\d))[A-Za-z0-9_-]{12,}"
 )
 

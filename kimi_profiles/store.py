@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import re
 from collections.abc import Iterator, Mapping
 
 from kimi_profiles.catalogue import read_catalogue
@@ -12,6 +11,7 @@ from kimi_profiles.compiled import CompiledProfiles
 from kimi_profiles.errors import NotFoundError, ProfileInvalidError
 from kimi_profiles.files import read_file
 from kimi_profiles.paths import find_places
+from kimi_profiles.patterns import pattern
 from kimi_profiles.route import absolute
 from kimi_profiles.secrets import without_tokens
 from kimi_profiles.tomltext import MAX_DOTTED_PARTS, TOKEN, key_places
@@ -32,8 +32,8 @@ _MAX_MARKS = 100_000
 _MAX_DIGITS = 10_000
 _MAX_PROFILES = 5_000
 
-_MANY_DIGITS = re.compile(f"[0-9_]{{{_MAX_DIGITS}}}")
-_POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
+_MANY_DIGITS = pattern(f"[0-9_]{{{_MAX_DIGITS}}}")
+_POSITION = pattern(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 
 
 class ProfileStore(Mapping[str, "Profile"]):

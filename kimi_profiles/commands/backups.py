@@ -17,10 +17,11 @@ import argparse
 import contextlib
 from datetime import UTC, datetime
 
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.backups import KEPT, Backup
 from kimi_profiles.commands.apply import tell_plan, tell_result
 from kimi_profiles.errors import ProfilesError, UsageError
-from kimi_profiles.report import SCHEMA, diff_segments, plan_json, result_json, short_path
+from kimi_profiles.report import diff_segments, plan_json, result_json, short_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from __future__ import annotations
 import io
 import sys
 
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.completion import SCRIPTS, describe
-from kimi_profiles.report import SCHEMA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

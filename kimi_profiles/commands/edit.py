@@ -20,6 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.commands.init import TEMPLATE
 from kimi_profiles.editing.file import install_store
 from kimi_profiles.editing.profiles import profile_key
@@ -32,7 +33,7 @@ from kimi_profiles.errors import (
 )
 from kimi_profiles.files import PRIVATE, make_folder, read_file
 from kimi_profiles.paths import find_places
-from kimi_profiles.report import SCHEMA, short_path, tell_error
+from kimi_profiles.report import short_path, tell_error
 from kimi_profiles.store import MAX_SIZE_BYTES, ProfileStore
 from kimi_profiles.tomltext import key_places
 

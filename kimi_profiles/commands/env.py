@@ -20,13 +20,14 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.claude import UNMASKABLE
 from kimi_profiles.credentials import read_token, token_file, token_notices
 from kimi_profiles.endpoint import check_token, profile_notices
 from kimi_profiles.environment import profile_variables
 from kimi_profiles.errors import Notice, ProfilesError, TokenUnavailableError, UsageError
 from kimi_profiles.paths import find_places
-from kimi_profiles.report import SCHEMA, shown_variable
+from kimi_profiles.report import shown_variable
 from kimi_profiles.secrets import Secret
 from kimi_profiles.shells import SHELLS, guess_shell, render, render_unset
 from kimi_profiles.startup import Kept, by_reference, kept_name, snippet

@@ -18,6 +18,7 @@ import os
 import sys
 from pathlib import Path
 
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.errors import (
     DurabilityUnconfirmedError,
     InvalidError,
@@ -27,7 +28,7 @@ from kimi_profiles.errors import (
     UsageError,
 )
 from kimi_profiles.paths import find_places
-from kimi_profiles.report import SCHEMA, short_path
+from kimi_profiles.report import short_path
 from kimi_profiles.route import absolute
 from kimi_profiles.secrets import without_tokens
 

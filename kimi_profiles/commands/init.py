@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.editing.profiles import HEADER
 from kimi_profiles.files import create_file, make_folder, read_file
-from kimi_profiles.report import SCHEMA, short_path
+from kimi_profiles.report import short_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ for example:
 
 from __future__ import annotations
 
-from kimi_profiles.catalogue import read_catalogue
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.errors import ProfileInvalidError
-from kimi_profiles.report import SCHEMA, short_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ def run(call: Call) -> int:
     store = call.store()
     names = list(store)
     if call.args.all:
+        from kimi_profiles.catalogue import read_catalogue
+
         names += [name for name in read_catalogue().providers if name not in set(names)]
     if call.args.names and not call.is_json:
         for name in names:
@@ -45,6 +46,8 @@ def run(call: Call) -> int:
     if call.is_json or call.is_quiet:
         return 0
     if not rows:
+        from kimi_profiles.report import short_path
+
         call.say(f"no profiles in {short_path(store.path)}")
         call.say(
             ("make the file with: kimi-profiles init; or apply a provider: kimi-profiles providers", "dim")

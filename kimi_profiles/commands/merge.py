@@ -21,6 +21,7 @@ import stat
 import sys
 from pathlib import Path
 
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.claude import MASKABLE
 from kimi_profiles.credentials import read_token, token_notices
 from kimi_profiles.endpoint import check_token, profile_notices
@@ -29,7 +30,7 @@ from kimi_profiles.files import MAX_SIZE_BYTES, Snapshot
 from kimi_profiles.merge import helper_command, merge_text, record_ahead, unmerge_profile
 from kimi_profiles.paths import find_places
 from kimi_profiles.recordfile import RecordFile
-from kimi_profiles.report import SCHEMA, changes_json
+from kimi_profiles.report import changes_json
 from kimi_profiles.targets import decode, encode
 from kimi_profiles.values import replace
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.catalogue import nearest, read_catalogue
 from kimi_profiles.errors import NotFoundError
-from kimi_profiles.report import SCHEMA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.catalogue import read_catalogue
-from kimi_profiles.report import SCHEMA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

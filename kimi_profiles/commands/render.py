@@ -12,6 +12,7 @@ key is approved, and a stored Console login, whose key is sent beside a token un
 
 from __future__ import annotations
 
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.commands.merge import (
     add_delivery_arguments,
     chosen_profile,
@@ -20,7 +21,7 @@ from kimi_profiles.commands.merge import (
     print_text,
 )
 from kimi_profiles.errors import Notice
-from kimi_profiles.report import SCHEMA, settings_json
+from kimi_profiles.report import settings_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import sys
 
-from kimi_profiles.report import SCHEMA
+from kimi_profiles._version import SCHEMA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ import re
 import shlex
 import tomllib
 
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.editing.diff import difference_segments, difference_text
 from kimi_profiles.editing.file import edit_store, plan_edit
@@ -28,7 +29,7 @@ from kimi_profiles.editing.values import written, written_key
 from kimi_profiles.errors import Notice, ProfilesError
 from kimi_profiles.ledger import read_ledger
 from kimi_profiles.paths import find_places
-from kimi_profiles.report import SCHEMA, short_path
+from kimi_profiles.report import short_path
 from kimi_profiles.secrets import fingerprint, is_secret_name, without_tokens
 from kimi_profiles.store import ProfileStore
 

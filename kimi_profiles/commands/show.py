@@ -7,10 +7,10 @@ for example:
 
 from __future__ import annotations
 
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.claude import context_tokens
 from kimi_profiles.endpoint import profile_notices
 from kimi_profiles.jsontext import dumps
-from kimi_profiles.report import SCHEMA
 from kimi_profiles.secrets import fingerprint, is_secret_name
 
 TYPE_CHECKING = False

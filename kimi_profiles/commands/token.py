@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import sys
 
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.credentials import read_token
 from kimi_profiles.endpoint import check_token
 from kimi_profiles.errors import EndpointError
-from kimi_profiles.report import SCHEMA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

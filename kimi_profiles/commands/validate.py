@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kimi_profiles._version import SCHEMA
 from kimi_profiles.endpoint import profile_notices
 from kimi_profiles.errors import Notice, ProfileInvalidError
-from kimi_profiles.report import SCHEMA, short_path, tell_error
+from kimi_profiles.report import short_path, tell_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

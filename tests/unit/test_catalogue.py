@@ -8,11 +8,15 @@ import tomllib
 from dataclasses import FrozenInstanceError, fields
 from datetime import date
 from importlib.resources import files
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
 from kimi_profiles.catalogue import Catalogue, Model, Provider, nearest, read_catalogue
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CATALOGUE = read_catalogue()
 DOCUMENT = tomllib.loads(files("kimi_profiles").joinpath("catalogue.toml").read_text("utf-8"))
@@ -315,9 +319,9 @@ def test_it_is_read_once_and_cannot_be_changed() -> None:
             table["zai"] = None  # type: ignore[index]
 
 
-def test_a_package_without_its_data_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pkgutil.get_data", lambda *_: None)
-    with pytest.raises(FileNotFoundError, match=r"catalogue\.toml"):
+def test_a_package_without_its_data_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("kimi_profiles.catalogue.__file__", str(tmp_path / "catalogue.py"))
+    with pytest.raises(FileNotFoundError, match=r"catalogue\.json"):
         read_catalogue.__wrapped__()
 
 
@@ -403,7 +407,7 @@ def test_the_longest_path_wins_whatever_the_order(base_url: str, expected: str) 
     places = {"a": "/a", "ab": "/a/b/", "root": ""}
     providers = {key: shared(key, f"https://one.example{path}") for key, path in places.items()}
     for order in (providers, dict(reversed(providers.items()))):
-        found = Catalogue(as_of=CATALOGUE.as_of, providers=order, models={}).provider_at(base_url)
+        found = Catalogue(dated=CATALOGUE.dated, providers=order, models={}).provider_at(base_url)
         assert found is providers[expected]
 
 
