@@ -7,15 +7,14 @@ The path of a copy below the folder of all backups is its *key*.
 
 from __future__ import annotations
 
-import contextlib
-import errno
+import itertools
 import os
 import time
 from pathlib import Path
 
 from kimi_profiles.digests import sha256
-from kimi_profiles.errors import NotFoundError, NotPermittedError, WriteFailedError
-from kimi_profiles.files import SPARE, create_file, make_folder, read_file, remove_leftover
+from kimi_profiles.errors import NotFoundError, ProfilesError
+from kimi_profiles.files import SPARE, create_file, make_folder, read_file, remove_leftover, scan_folder
 from kimi_profiles.patterns import pattern
 from kimi_profiles.values import dataclass
 
@@ -38,6 +37,7 @@ KEPT = 10
 _DIGITS = 16
 _ID_DIGITS = 8
 _TARGET = "target"
+_MAX_PATH_BYTES = 64 << 10
 _COPY = pattern(r"(\d{20})-(none|[0-7]{4})-(absent|[0-9a-f]{16})")
 
 
@@ -93,7 +93,7 @@ def save_backup(folder: Path, target: Path, data: bytes | None, *, mode: int | N
     create_file(own / _TARGET, str(target).encode("utf-8", "surrogateescape"))
     digest = "absent" if data is None else sha256(data)[:_DIGITS]
     tail = f"-{'none' if mode is None or data is None else f'{mode:04o}'}-{digest}"
-    copies = _copies(own)
+    copies = [*_copies(own)]
     if copies and copies[-1].endswith(tail) and read_file(own / copies[-1]) == (data or b""):
         return f"{own.name}/{copies[-1]}"
     # A clock that was set back must not put a copy before the first one.
@@ -127,39 +127,44 @@ def backup_path(folder: Path, backup: str) -> Path:
     return folder / name / copy
 
 
-def list_backups(folder: Path, *, needed: Collection[str] = ()) -> list[Backup]:
+def list_backups(
+    folder: Path, *, needed: Collection[str] = (), of: Collection[Path] | None = None
+) -> list[Backup]:
     """All copies: files in the order of their paths, copies of each from the first to the newest.
 
     Args:
         folder: All backups.
         needed: Keys of those that unapply needs.
+        of: Only of these files, and nothing of the others is read; all if left out.
     """
     found = []
-    for own in folder.iterdir() if folder.is_dir() else ():
+    for own in (folder / name for name in (scan_folder(folder) if of is None else map(_name_of, of))):
         target = _target_of(own)
         if target is None:
             continue
-        for number, name in enumerate(_copies(own)):
-            with contextlib.suppress(FileNotFoundError):  # another run forgot it just now
-                found.append(_backup(own / name, target, is_pristine=number == 0, needed=needed))
+        for number, (name, status) in enumerate(_copies(own).items()):
+            found.append(_backup(own / name, target, status, is_pristine=number == 0, needed=needed))
     return sorted(found, key=lambda backup: (str(backup.path), backup.at_ns))
 
 
-def prune_backups(folder: Path, *, needed: Collection[str], kept: int = KEPT) -> list[Backup]:
+def prune_backups(
+    folder: Path, *, needed: Collection[str], kept: int = KEPT, of: Collection[Path] | None = None
+) -> list[Backup]:
     """Forget the oldest copies of each file, but never the first, the newest ``kept``, or one in ``needed``.
+
+    Args:
+        folder: All backups.
+        needed: Keys of those that unapply needs.
+        kept: How many of each file.
+        of: Only of these files; of all if left out.
 
     Returns:
         What was forgotten.
     """
-    of: dict[Path, list[Backup]] = {}
-    for backup in list_backups(folder, needed=needed):
-        of.setdefault(backup.path, []).append(backup)
-    gone = [
-        backup
-        for backups in of.values()
-        for backup in backups[1 : max(len(backups) - kept, 1)]
-        if not backup.is_needed
-    ]
+    gone: list[Backup] = []
+    for _, group in itertools.groupby(list_backups(folder, needed=needed, of=of), lambda each: each.path):
+        backups = list(group)
+        gone += (backup for backup in backups[1 : max(len(backups) - kept, 1)] if not backup.is_needed)
     for backup in gone:
         remove_leftover(backup.copy)
     return gone
@@ -167,22 +172,23 @@ def prune_backups(folder: Path, *, needed: Collection[str], kept: int = KEPT) ->
 
 def sweep_backups(folder: Path) -> None:
     """Remove the unfinished copy that a run left that was killed while it made one."""
-    for leftover in folder.glob(f"*/{SPARE}"):
-        remove_leftover(leftover)
+    for name in scan_folder(folder):
+        leftover = folder / name / SPARE
+        if os.path.lexists(
+            leftover
+        ):  # cheap, as there may be thousands; who leads us elsewhere is seen below
+            remove_leftover(leftover)
 
 
-def _copies(own: Path) -> list[str]:
-    try:
-        names = [path.name for path in own.iterdir()]
-    except OSError as error:
-        is_denied = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
-        raise (NotPermittedError if is_denied else WriteFailedError)(
-            f"cannot read this: {os.strerror(error.errno or 0)}", path=own
-        ) from None
-    return sorted(name for name in names if _COPY.fullmatch(name))
+def _copies(own: Path) -> dict[str, os.stat_result]:
+    """Names of the copies in ``own``, the first one first."""
+    found = scan_folder(own)
+    return {name: found[name] for name in sorted(found) if _COPY.fullmatch(name)}
 
 
-def _backup(copy: Path, target: Path, *, is_pristine: bool, needed: Collection[str]) -> Backup:
+def _backup(
+    copy: Path, target: Path, status: os.stat_result, *, is_pristine: bool, needed: Collection[str]
+) -> Backup:
     time_ns, mode, _ = copy.name.split("-")
     key = f"{copy.parent.name}/{copy.name}"
     return Backup(
@@ -191,7 +197,7 @@ def _backup(copy: Path, target: Path, *, is_pristine: bool, needed: Collection[s
         copy=copy,
         at_ns=int(time_ns),
         mode=None if mode == "none" else int(mode, 8),
-        size_bytes=copy.stat().st_size,
+        size_bytes=status.st_size,
         is_pristine=is_pristine,
         is_needed=key in needed,
     )
@@ -200,9 +206,10 @@ def _backup(copy: Path, target: Path, *, is_pristine: bool, needed: Collection[s
 def _target_of(own: Path) -> Path | None:
     """The file whose copies are in ``own``; ``None`` for a folder that is none of ours."""
     try:
-        target = Path(os.fsdecode((own / _TARGET).read_bytes()))
-    except OSError:
+        data = read_file(own / _TARGET, limit_bytes=_MAX_PATH_BYTES)
+    except ProfilesError:
         return None
+    target = Path(os.fsdecode(data or b""))
     return target if _name_of(target) == own.name else None
 
 

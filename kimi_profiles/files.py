@@ -46,6 +46,7 @@ __all__ = [
     "remove_leftover",
     "remove_temporary",
     "replace_file",
+    "scan_folder",
     "set_mode",
     "take_snapshot",
 ]
@@ -168,6 +169,29 @@ def read_file(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> bytes | None:
     return take_snapshot(path, limit_bytes=limit_bytes).data
 
 
+def scan_folder(path: Path) -> dict[str, os.stat_result]:
+    """What is in the folder ``path``: its names, each with what it is; a link counts as a link.
+
+    Returns:
+        Empty where there is no such folder, or where it goes away meanwhile.
+
+    Raises:
+        NotPermittedError: It is no folder, may not be read, or a link of somebody else leads to it.
+        WriteFailedError: The disk failed.
+    """
+    found = {}
+    gone = contextlib.suppress(FileNotFoundError)
+    with _explained(path, "read"), gone, follow(path / "_", follow_symlinks=False) as route:
+        route.check(None)
+        if not route.missing:
+            opened = contextlib.nullcontext(path) if route.folder is None else route.opened()
+            with opened as folder, os.scandir(folder) as entries:
+                for entry in entries:
+                    with contextlib.suppress(FileNotFoundError):  # it went away just now
+                        found[entry.name] = entry.stat(follow_symlinks=False)
+    return found
+
+
 def replace_file(snapshot: Snapshot, data: bytes, *, mode: int, temporary: str) -> None:
     """Put ``data`` in the place of the file, atomically.
 
@@ -242,8 +266,9 @@ def remove_file(snapshot: Snapshot) -> None:
 
 
 def remove_leftover(path: Path) -> None:
-    """Remove a temporary file of ours, if there is one."""
-    with _explained(path, "remove"), follow(path, follow_symlinks=False) as route:
+    """Remove a temporary file of ours, if there is one; nor is there one where its folder goes away."""
+    gone = contextlib.suppress(FileNotFoundError)
+    with _explained(path, "remove"), gone, follow(path, follow_symlinks=False) as route:
         route.check(None)
         if not route.missing:
             _unlink(route.name, route)

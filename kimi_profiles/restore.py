@@ -38,13 +38,16 @@ def find_backups(state: Path, name: str, scope: Scope) -> list[Backup]:
         NotFoundError: There is none.
         UsageError: It means several.
     """
-    known = list_backups(state / "backups")
     if name == PRISTINE:
-        files = [scope.settings, *([scope.claude_json] if scope.name == "user" else [])]
+        files = [scope.settings]
+        if scope.name == "user" and scope.claude_json is not None:
+            files.append(scope.claude_json)
+        known = list_backups(state / "backups", of=files)
         found = [backup for file in files for backup in known if backup.is_pristine and backup.path == file]
         if not found:
             raise NotFoundError(f"there is no backup of {scope.settings} yet", hint=_HINT)
         return found
+    known = list_backups(state / "backups")
     if os.sep in name:
         found = [backup for backup in known if backup.copy == absolute(Path(name))]
     else:

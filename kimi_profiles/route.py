@@ -26,7 +26,7 @@ _IS_WINDOWS = os.name == "nt"
 _MAX_LINKS = 40
 _STAY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | _STAY
-_SYNCED_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _STAY
+_READABLE_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _STAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,19 @@ class Route:
                 path=self.path,
             )
 
-    def sync(self) -> None:
-        """Sync the folder."""
-        descriptor = os.open(".", _SYNCED_FOLDER, dir_fd=self.folder)
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[int]:
+        """A descriptor of the folder by which it can be read and synced; not on Windows."""
+        descriptor = os.open(".", _READABLE_FOLDER, dir_fd=self.folder)
         try:
-            os.fsync(descriptor)
+            yield descriptor
         finally:
             os.close(descriptor)
+
+    def sync(self) -> None:
+        """Sync the folder."""
+        with self.opened() as descriptor:
+            os.fsync(descriptor)
 
 
 def absolute(path: Path) -> Path:

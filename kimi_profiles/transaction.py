@@ -302,7 +302,7 @@ class _Run:
         needed = needed_backups(self.ledger.with_records(self.final))
         if self.made_backups:
             with contextlib.suppress(ProfilesError, OSError):
-                prune_backups(self.backups, needed=needed)
+                prune_backups(self.backups, needed=needed, of=self.made_backups)
 
     def _client_lock(self, target: TargetIntent) -> contextlib.AbstractContextManager[None]:
         if target.has_client_lock:

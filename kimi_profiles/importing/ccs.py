@@ -12,7 +12,7 @@ import json
 import re
 
 from kimi_profiles.errors import InvalidError, NotFoundError, ProfilesError
-from kimi_profiles.files import read_file
+from kimi_profiles.files import read_file, scan_folder
 from kimi_profiles.importing.found import Found, cut, from_settings
 from kimi_profiles.jsontext import loads
 
@@ -47,7 +47,7 @@ def read_ccs(path: Path, *, home: Path) -> list[Found]:
             raise NotFoundError("there is no such folder", hint="name the folder of ccs", path=path)
         return [_profile(path.name.removesuffix(_SUFFIX), path)]
     files = {name: _absolute(text, path, home) for name, text in _listed(path)}
-    for file in sorted(path.glob(f"*{_SUFFIX}")):
+    for file in (path / name for name in sorted(scan_folder(path)) if name.endswith(_SUFFIX)):
         if file not in files.values():
             files.setdefault(file.name.removesuffix(_SUFFIX), file)
     if not files:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,8 +20,10 @@ from kimi_profiles.backups import (
     sweep_backups,
 )
 from kimi_profiles.errors import NotFoundError, WriteFailedError
+from kimi_profiles.files import SPARE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 DATA = {
@@ -278,3 +281,65 @@ def test_half_a_copy_of_a_killed_run_is_neither_listed_nor_left(
     sweep_backups(folder)
     assert list(folder.glob("*/*")) == []
     assert load_backup(folder, save_backup(folder, target, b"x", mode=0o644)) == b"x"
+
+
+# id → what is done with all backups, and with those of one file
+LOOKS: dict[str, Callable[[Path, Path], object]] = {
+    "list": lambda folder, _: list_backups(folder),
+    "list one": lambda folder, target: list_backups(folder, of=[target]),
+    "prune": lambda folder, _: prune_backups(folder, needed=(), kept=0),
+    "sweep": lambda folder, _: sweep_backups(folder),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("gone", ["all", "those of one file"])
+def test_folders_may_go_away_at_any_moment(
+    gone: str, look: Callable[[Path, Path], object], folder: Path, target: Path, tmp_path: Path
+) -> None:
+    for n in range(3):
+        key = save_backup(folder, target, str(n).encode(), mode=0o644)
+    own = folder / key.split("/")[0]
+    doomed = folder if gone == "all" else own
+    for number in itertools.count():
+        (own / SPARE).touch()
+        calls = 0
+
+        def counted(call: Callable[..., Any], number: int = number) -> Callable[..., Any]:
+            def wrapped(*args: Any, **kwargs: Any) -> Any:
+                nonlocal calls
+                calls += 1
+                if calls == number + 1:
+                    doomed.rename(tmp_path / "away")
+                return call(*args, **kwargs)
+
+            return wrapped
+
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("open", "lstat", "scandir", "unlink"):
+                patch.setattr(os, name, counted(getattr(os, name)))
+            look(folder, target)
+        if not (tmp_path / "away").exists():
+            break
+        (tmp_path / "away").rename(doomed)
+    assert number > 10
+
+
+def test_a_link_or_a_pipe_is_no_copy_and_no_name_of_a_file(folder: Path, target: Path) -> None:
+    copy = backup_path(folder, save_backup(folder, target, b"x", mode=0o644))
+    (folder / "linked").symlink_to(copy.parent)
+    (folder / "piped").mkdir()
+    os.mkfifo(folder / "piped" / "target")
+
+    assert [backup.copy for backup in list_backups(folder)] == [copy]
+
+
+def test_only_the_copies_of_some_files_are_listed_and_pruned(folder: Path, target: Path) -> None:
+    other = target.with_name("settings.json")
+    for n in range(3):
+        save_backup(folder, target, str(n).encode(), mode=0o644)
+        save_backup(folder, other, str(n).encode(), mode=0o644)
+
+    assert {backup.path for backup in list_backups(folder, of=[other])} == {other}
+    assert [backup.path for backup in prune_backups(folder, needed=(), kept=1, of=[other])] == [other]
+    assert list_backups(folder, of=[target.with_name("none")]) == []

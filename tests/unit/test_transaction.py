@@ -20,6 +20,7 @@ import pytest
 from support import require_tool, unavailable
 
 from kimi_profiles import ClaudeCode, Profile, files, ledger, transaction
+from kimi_profiles.backups import save_backup
 from kimi_profiles.cli import main
 from kimi_profiles.errors import (
     DurabilityUnconfirmedError,
@@ -1212,3 +1213,21 @@ def test_a_lock_is_waited_for_once(place: Place) -> None:
     with pytest.raises(LockTimeoutError):
         patient.apply()
     assert 1 <= time.monotonic() - began < 1.9
+
+
+def test_backups_of_other_files_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(tmp_path).fill()
+    other = save_backup(place.state / "backups", tmp_path / "other.json", b"{}", mode=0o600).split("/")[0]
+    opened: list[str] = []
+    real = os.open
+
+    def spy(path: Any, *args: Any, **kwargs: Any) -> int:
+        opened.append(os.fsdecode(path))
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", spy)
+    assert place.apply().changed
+    assert place.unapply().changed
+
+    assert other not in opened
+    assert any(name.startswith("settings.json-") for name in opened)
