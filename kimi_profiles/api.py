@@ -44,7 +44,7 @@ from kimi_profiles.values import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from kimi_profiles.change import Change
     from kimi_profiles.paths import Places, Scope
@@ -281,13 +281,17 @@ class ClaudeCode:
         """What is on record as applied; the files are not looked at."""
         return read_ledger(self._ledger).applications.get(str(self.scope.settings))
 
-    def status(self, *, profile: Profile | None = None) -> Status:
+    def status(self, *, profile: Profile | Callable[[str], Profile | None] | None = None) -> Status:
         """What is applied. Nothing is written.
 
         Args:
-            profile: The applied profile as it is declared now, to see whether that changed since.
+            profile: The applied profile as it is declared now, to see whether that changed since; or how to
+                find it by its name.
         """
-        applied = self.applied()
+        ledger = read_ledger(self._ledger)
+        applied = ledger.applications.get(str(self.scope.settings))
+        if callable(profile):
+            profile = profile(applied.profile) if applied else None
         is_meant = applied is not None and profile is not None and applied.profile == profile.name
         warnings = []
         if applied is not None and profile is not None and applied.declared != profile.digest:
@@ -302,7 +306,7 @@ class ClaudeCode:
         def wanted(path: Path) -> Sequence[Change]:
             return self._wanted(profile, path) if is_meant and profile is not None else ()
 
-        return read_status(self.scope, self._ledger, wanted=wanted, warnings=warnings)
+        return read_status(self.scope, ledger, wanted=wanted, warnings=warnings)
 
     def survey(self, *, flag_settings: Path | None = None) -> Survey:
         """What a plain ``claude -p`` in the project, with this environment, would send, and why.
@@ -479,8 +483,8 @@ class ClaudeCode:
         from kimi_profiles.survey import find_hidden
 
         with contextlib.suppress(ProfilesError, OSError):  # all is written; this is only told if it can be
-            elsewhere = read_ledger(self._ledger).applications.values()
             hidden = find_hidden(self.places, project=self._project, settings=self.scope.settings)
+            elsewhere = read_ledger(self._ledger).applications.values() if hidden else ()
             return [
                 Notice(
                     "hidden",

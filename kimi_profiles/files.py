@@ -131,7 +131,7 @@ def take_snapshot(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> Snapshot:
             route.check(status)
             if status.st_size > limit_bytes:
                 raise _too_large(path, limit_bytes)
-            data = _read_all(descriptor, limit_bytes + 1)
+            data = _read_all(descriptor, limit_bytes + 1, expected_bytes=status.st_size)
         finally:
             os.close(descriptor)
         if len(data) > limit_bytes:
@@ -369,10 +369,11 @@ def _trace(status: os.stat_result | None) -> tuple[int, ...] | None:
     return (status.st_dev, status.st_ino, status.st_mode, *owner, status.st_size, status.st_mtime_ns)
 
 
-def _read_all(descriptor: int, limit_bytes: int) -> bytes:
+def _read_all(descriptor: int, limit_bytes: int, *, expected_bytes: int) -> bytes:
+    """What is there, in one piece if it is as much as expected: to join pieces copies all of it once more."""
     chunks = []
     left = limit_bytes
-    while left > 0 and (chunk := os.read(descriptor, min(left, _CHUNK_BYTES))):
+    while left > 0 and (chunk := os.read(descriptor, min(left, max(expected_bytes, _CHUNK_BYTES)))):
         chunks.append(chunk)
         left -= len(chunk)
     return b"".join(chunks)
@@ -489,7 +490,7 @@ def _is_snapshot(snapshot: Snapshot, out: os.stat_result, name: str, route: Rout
         return False
     descriptor = os.open(name, _READ | _STAY, dir_fd=route.folder)
     try:
-        return _read_all(descriptor, MAX_SIZE_BYTES) == snapshot.data
+        return _read_all(descriptor, MAX_SIZE_BYTES, expected_bytes=out.st_size) == snapshot.data
     finally:
         os.close(descriptor)
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 
 from kimi_profiles.digests import sha256
+from kimi_profiles.entries import Entries, seal, unseal
 from kimi_profiles.errors import LedgerInvalidError, TargetBusyError
 from kimi_profiles.jsontext import Found, canonical, join_pointer, split_pointer
 from kimi_profiles.patterns import pattern
-from kimi_profiles.values import asdict, dataclass, field, replace
+from kimi_profiles.values import dataclass, field, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
-    from typing import Any
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
 
 __all__ = [
     "ABSENT",
@@ -63,6 +67,19 @@ class Owned:
     def key(self) -> tuple[str, str | None]:
         """What it is found by in a :class:`Record`."""
         return self.pointer, self.member
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        before = self.before
+        return {
+            "pointer": self.pointer,
+            "member": self.member,
+            "before": None if before is None else {"raw": before.raw, "after": before.after},
+            "wrote": self.wrote,
+            "is_present": self.is_present,
+            "is_secret": self.is_secret,
+            "holders": self.holders,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +193,16 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object from which :meth:`from_json` makes an equal record."""
-        return asdict(self)
+        return {
+            "salt": self.salt,
+            "owned": [owned.to_json() for owned in self.owned],
+            "made": self.made,
+            "texts": self.texts,
+            "base": self.base,
+            "was_created": self.was_created,
+            "folders": self.folders,
+            "mode_before": self.mode_before,
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Record:
@@ -219,6 +245,22 @@ class Application:
     declared: str
     targets: tuple[str, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object from which :meth:`from_json` makes an equal application."""
+        return {
+            "profile": self.profile,
+            "scope": self.scope,
+            "at": self.at,
+            "declared": self.declared,
+            "targets": self.targets,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Application:
+        """The inverse of :meth:`to_json`; else a ``KeyError``, ``TypeError`` or ``ValueError``."""
+        profile, scope, at, declared = (_text(data[name]) for name in ("profile", "scope", "at", "declared"))
+        return cls(profile, scope, at, declared, tuple(map(_file, _texts(data["targets"]))))
+
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
@@ -239,20 +281,27 @@ class Ledger:
         found = self.records.get(str(path))
         return Record() if found is None else found
 
+    def held_by(self, holder: str) -> Iterator[tuple[str, Record]]:
+        """The records, by file, of those files in which ``holder`` wants anything."""
+        found = _entries(self.records).mentioning(holder)
+        return ((path, record) for path, record in found if record.is_held_by(holder))
+
     def with_records(self, records: Mapping[str, Record], *, pending: Iterable[str] = ()) -> Ledger:
         """The same with some records replaced; a record that owns nothing is forgotten."""
-        merged = {**self.records, **records}
-        kept = {path: record for path, record in merged.items() if record.owned}
-        return replace(self, records=kept, pending=tuple(pending))
+        kept = {path: record if record.owned else None for path, record in records.items()}
+        known = _entries(self.records)
+        return replace(self, records=known.changed(kept), pending=tuple(pending))
 
     def with_application(self, settings: str, application: Application | None) -> Ledger:
         """The same with one application replaced, or forgotten."""
-        rest = {path: known for path, known in self.applications.items() if path != settings}
-        return replace(self, applications=rest if application is None else {**rest, settings: application})
+        return replace(self, applications=_entries(self.applications).changed({settings: application}))
 
 
 def read_ledger(path: Path) -> Ledger:
     """The ledger in the file ``path``; an empty one where there is no file.
+
+    What is not as :func:`write_ledger` left it is checked as a whole; what is, as far as it is asked for, and
+    then asking may raise the same.
 
     Raises:
         LedgerInvalidError: The file is damaged, or a newer version of this program wrote it.
@@ -263,38 +312,35 @@ def read_ledger(path: Path) -> Ledger:
     data = snapshot.data
     if data is None:
         return Ledger()
-    hint = "if nothing is applied, move the file away; else restore it, or restore a backup by hand"
-    try:
-        document = json.loads(data)
-        if document["schema"] != SCHEMA:
+    with _checked(path):
+        sealed = unseal(data)
+        sections, others = ({}, json.loads(data)) if sealed is None else sealed
+        if others["schema"] != SCHEMA:
             raise LedgerInvalidError(
                 f"the ledger has another schema than {SCHEMA}, which is what this program knows",
                 hint="use the newer version of kimi-profiles that wrote it",
-                path=path,
             )
+        if sealed is None:
+            for name in ("applications", "records"):
+                sections[name] = {key: json.dumps(entry).encode() for key, entry in others[name].items()}
+        applications = _read(sections["applications"], Application.from_json, path)
+        records = _read(sections["records"], Record.from_json, path)
+        if sealed is None:
+            _ = *applications.values(), *records.values()
         return Ledger(
-            {_file(key): _application(entry) for key, entry in document["applications"].items()},
-            {_file(key): Record.from_json(entry) for key, entry in document["records"].items()},
-            tuple(map(_file, _texts(document["pending"]))),
-            lender_of(snapshot),
+            applications, records, tuple(map(_file, _texts(others["pending"]))), lender_of(snapshot)
         )
-    except LedgerInvalidError as error:
-        raise error.at(path) from None
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-        raise LedgerInvalidError("the ledger is damaged", hint=hint, path=path) from None
 
 
 def write_ledger(path: Path, ledger: Ledger) -> None:
     """Replace the file ``path`` durably; mode 0600. The caller holds the lock."""
     from kimi_profiles.files import PRIVATE, FileChangedError, replace_file, take_snapshot
 
-    document = {
-        "schema": SCHEMA,
-        "applications": {key: asdict(entry) for key, entry in ledger.applications.items()},
-        "records": {key: entry.to_json() for key, entry in ledger.records.items()},
-        "pending": ledger.pending,
+    sections = {
+        "applications": _entries(ledger.applications).texts,
+        "records": _entries(ledger.records).texts,
     }
-    data = json.dumps(document, indent=1, ensure_ascii=True).encode("ascii")
+    data = seal(sections, {"schema": SCHEMA, "pending": ledger.pending})
     snapshot = take_snapshot(path, limit_bytes=_MAX_SIZE_BYTES)
     if snapshot.data != data:
         try:
@@ -303,14 +349,54 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
             raise TargetBusyError("another program changes our ledger", path=path) from None
 
 
-def needed_backups(ledger: Ledger) -> set[str]:
-    """Keys of the backups without which something could not be given back."""
-    return {record.base for record in ledger.records.values() if record.base is not None}
+def needed_backups(ledger: Ledger, *, of: Iterable[Path] | None = None) -> set[str]:
+    """Keys of the backups without which something could not be given back.
+
+    Args:
+        ledger: What is on record.
+        of: Only of these files; of all if left out.
+    """
+    records = ledger.records.values() if of is None else map(ledger.record, of)
+    return {record.base for record in records if record.base is not None}
 
 
 def union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
     """Both, in order, each once."""
     return tuple(dict.fromkeys((*first, *second)))
+
+
+def _entries(known: Mapping[str, T]) -> Entries[T]:
+    def read(name: str, _: bytes) -> T:
+        return known[name]
+
+    return known if isinstance(known, Entries) else Entries({}, read, _line).changed(known)
+
+
+def _read(texts: Mapping[str, bytes], parse: Callable[[Mapping[str, Any]], T], path: Path) -> Entries[T]:
+    """Applications or records, by the path of a file; ``path`` is that of the ledger."""
+
+    def read(name: str, text: bytes) -> T:
+        with _checked(path):
+            _file(name)
+            return parse(json.loads(text))
+
+    return Entries(texts, read, _line)
+
+
+def _line(value: Any) -> bytes:
+    return json.dumps(value.to_json(), separators=(",", ":")).encode("ascii")
+
+
+@contextlib.contextmanager
+def _checked(path: Path) -> Iterator[None]:
+    """Whatever is wrong with the ledger in ``path`` is one of our errors."""
+    try:
+        yield
+    except LedgerInvalidError as error:
+        raise error.at(path) from None
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        hint = "if nothing is applied, move the file away; else restore it, or restore a backup by hand"
+        raise LedgerInvalidError("the ledger is damaged", hint=hint, path=path) from None
 
 
 def _owned(entry: Mapping[str, Any]) -> Owned:
@@ -331,12 +417,6 @@ def _found(entry: Mapping[str, Any]) -> Found:
     (raw + (after or "")).encode()  # a lone surrogate is an error here, not when the file is written
     canonical(raw)
     return Found(raw, after)
-
-
-def _application(entry: Mapping[str, Any]) -> Application:
-    names = ("profile", "scope", "at", "declared")
-    profile, scope, at, declared = (_text(entry[name]) for name in names)
-    return Application(profile, scope, at, declared, tuple(map(_file, _texts(entry["targets"]))))
 
 
 def _text(value: object) -> str:

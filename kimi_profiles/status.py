@@ -6,7 +6,6 @@ from pathlib import Path
 
 from kimi_profiles.errors import TargetInvalidError
 from kimi_profiles.files import read_file
-from kimi_profiles.ledger import read_ledger
 from kimi_profiles.plan import find_drift
 from kimi_profiles.values import dataclass, field
 
@@ -66,13 +65,13 @@ class Status:
 
 
 def read_status(
-    scope: Scope, ledger_file: Path, *, wanted: Callable[[Path], Sequence[Change]], warnings: Sequence[Notice]
+    scope: Scope, ledger: Ledger, *, wanted: Callable[[Path], Sequence[Change]], warnings: Sequence[Notice]
 ) -> Status:
     """The status of ``scope``. Nothing is written.
 
     Args:
         scope: The files.
-        ledger_file: What is on record.
+        ledger: What is on record.
         wanted: What the applied profile wants in a file.
         warnings: To be told with it.
 
@@ -80,7 +79,6 @@ def read_status(
         TargetInvalidError: A file that is ours is no longer JSON.
         LedgerInvalidError: The ledger is damaged.
     """
-    ledger = read_ledger(ledger_file)
     holder = str(scope.settings)
     applied = ledger.applications.get(holder)
     drift = tuple(_drift(ledger, holder, wanted))
@@ -109,9 +107,7 @@ def how_to_undo(name: str, winner: Layer, elsewhere: Iterable[Application]) -> s
 
 
 def _drift(ledger: Ledger, holder: str, wanted: Callable[[Path], Sequence[Change]]) -> Iterator[Drifted]:
-    for name, record in ledger.records.items():
-        if not record.is_held_by(holder):
-            continue
+    for name, record in ledger.held_by(holder):
         path = Path(name)
         data = read_file(path)
         text = None if data is None else data.decode("utf-8", "replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from kimi_profiles.backups import load_backup
@@ -64,7 +65,7 @@ class Intent:
     def targets_with(self, ledger: Ledger) -> tuple[TargetIntent, ...]:
         """The targets, and what an earlier command of this scope left in other files."""
         named = {target.path for target in self.targets}
-        held = (Path(path) for path, record in ledger.records.items() if record.is_held_by(str(self.holder)))
+        held = (Path(path) for path, _ in ledger.held_by(str(self.holder)))
         return (*self.targets, *(self.take_out(path) for path in held if path not in named))
 
 
@@ -141,13 +142,24 @@ def plan_target(target: TargetIntent, intent: Intent, ledger: Ledger, backups: P
 
 def _check_sole_name(snapshot: Snapshot, ledger: Ledger) -> None:
     """One file under two names would have two records, and neither would be true."""
+    inode = _inode(str(snapshot.real))
     for name in ledger.records:
-        if name != str(snapshot.path) and _leads_to(Path(name), snapshot.real):
+        # To ask for the inode is cheap, and only who has the same one can be the same file.
+        if name != str(snapshot.path) and _inode(name) == inode and _leads_to(Path(name), snapshot.real):
             raise NotPermittedError(
                 f"a profile is applied to the same file under the name {name}",
                 hint="take that out first, or use that name",
                 path=snapshot.path,
             )
+
+
+def _inode(path: str) -> tuple[int, int] | None:
+    """Of the file to which ``path`` leads; ``None`` where there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - a text, as the ledger has it, and many of them
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _leads_to(path: Path, real: Path) -> bool:

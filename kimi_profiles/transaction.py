@@ -299,8 +299,8 @@ class _Run:
             self.unconfirmed = error
 
     def _prune(self) -> None:
-        needed = needed_backups(self.ledger.with_records(self.final))
         if self.made_backups:
+            needed = needed_backups(self.ledger.with_records(self.final), of=self.made_backups)
             with contextlib.suppress(ProfilesError, OSError):
                 prune_backups(self.backups, needed=needed, of=self.made_backups)
 

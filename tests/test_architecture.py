@@ -16,7 +16,7 @@ PACKAGE = Path(kimi_profiles.__file__).parent
 FLOORS = (
     {"patterns", "values"},
     {"_version", "digests", "errors", "grammar", "loopback"},
-    {"help", "jsontext", "secrets", "route", "screen", "shells", "tomltext"},
+    {"entries", "help", "jsontext", "secrets", "route", "screen", "shells", "tomltext"},
     {
         "change",
         "completion",

@@ -8,6 +8,7 @@ With --check the exit status is 4 unless a profile is applied and every key stil
 
 from __future__ import annotations
 
+import contextlib
 from itertools import groupby
 from pathlib import Path
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from kimi_profiles.survey import Survey
 
 _FOUND = 4
+_MOST_NAMED = 20
 _OWN_CHOICE = "Claude Code's own choice"
 Row = tuple[str, str, str]
 """What it is, what it says, and who says so."""
@@ -44,10 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(call: Call) -> int:
     """Show the status."""
     claude = call.claude()
-    status = claude.status()
-    profile = _declared(call, status.applied)
-    if profile is not None:
-        status = claude.status(profile=profile)
+    profile: Profile | None = None
+
+    def declared(name: str) -> Profile | None:
+        nonlocal profile
+        with contextlib.suppress(ProfilesError):  # a broken declaration is no reason not to answer
+            profile = call.store()[name]
+        return profile
+
+    status = claude.status(profile=declared)
     survey = claude.survey(flag_settings=call.path("--flag-settings", call.args.flag_settings))
     call.answer(status_json(status, survey))
     _show_applied(call, status, profile)
@@ -57,16 +64,6 @@ def run(call: Call) -> int:
     tell_elsewhere(call, status)
     call.warn(status.warnings)
     return _FOUND if call.args.check and not status.in_sync else 0
-
-
-def _declared(call: Call, applied: Application | None) -> Profile | None:
-    """The applied profile as it is declared now; a broken declaration is no reason not to answer."""
-    if applied is None:
-        return None
-    try:
-        return call.store()[applied.profile]
-    except ProfilesError:
-        return None
 
 
 def _show_applied(call: Call, status: Status, profile: Profile | None) -> None:
@@ -185,6 +182,8 @@ def _show_drift(call: Call, status: Status) -> None:
 
 def tell_elsewhere(call: Call, status: Status) -> None:
     """Name what is applied in other scopes, with its settings file."""
-    for other in status.elsewhere:
+    for other in status.elsewhere[:_MOST_NAMED]:
         where = short_path(Path(other.targets[-1]))
         call.say((f"  also applied: {other.profile}, {other.scope} scope, {where}", "dim"))
+    if len(status.elsewhere) > _MOST_NAMED:
+        call.say((f"  and {len(status.elsewhere) - _MOST_NAMED} more", "dim"))

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from commands.conftest import TOKEN, Run, tree
 
+from kimi_profiles import api
 from kimi_profiles.secrets import fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from kimi_profiles.ledger import Ledger
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a script stands in for Claude Code")
 
@@ -239,3 +242,26 @@ def test_values_are_harmless_and_keep_their_secrets(run: Run, project: Path, hom
         assert not {"\x1b", "\x07", "\u202e"} & set(told.out + told.err)
         for place in ("the-url", "the-query", "a-header", "a-helper", "the-login"):
             assert f"-in-{place}" not in told.out + told.err
+
+
+def test_the_ledger_is_read_once(run: Run, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("apply work")
+    read = []
+    real = api.read_ledger
+
+    def spy(path: Path) -> Ledger:
+        read.append(path)
+        return real(path)
+
+    monkeypatch.setattr(api, "read_ledger", spy)
+    assert run("status").status == 0
+    assert len(read) == 1
+
+
+def test_of_many_other_scopes_twenty_are_named(run: Run, project: Path) -> None:
+    for number in range(22):
+        (project / f"p{number:02d}").mkdir()
+        assert run(f"apply work --scope local --project p{number:02d}").status == 0
+    out = run("status").out.splitlines()
+    assert [line for line in out if "also applied" in line][-1].endswith("p19/.claude/settings.local.json")
+    assert out[-1] == "  and 2 more"

@@ -6,16 +6,25 @@ import json
 import os
 import pickle
 import stat
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kimi_profiles.entries import seal
 from kimi_profiles.errors import LedgerInvalidError, NotPermittedError
 from kimi_profiles.jsontext import Found
-from kimi_profiles.ledger import ABSENT, Application, Ledger, Owned, Record, read_ledger, write_ledger
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from kimi_profiles.ledger import (
+    ABSENT,
+    Application,
+    Ledger,
+    Owned,
+    Record,
+    needed_backups,
+    read_ledger,
+    write_ledger,
+)
 
 OWNED = Owned(
     pointer="/env/ANTHROPIC_BASE_URL",
@@ -226,3 +235,71 @@ def test_a_joined_record_is_true_before_and_after_the_file_is_replaced() -> None
     assert [entry.before for entry in joined.owned if entry.pointer == "/both"] == [Found("2", None)]
     assert (joined.made, joined.texts, joined.base) == (("/env", "/list"), ("t0", "t1", "t2"), "b0")
     assert (joined.folders, joined.was_created, joined.mode_before) == (("/f",), True, 0o644)
+
+
+def test_of_many_records_only_what_is_asked_for_is_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = {f"/{n}": replace(RECORD, owned=(replace(MEMBER, holders=(f"/h{n}",)),)) for n in range(100)}
+    write_ledger(file, Ledger({"/h": APPLICATION}, {**others, "/b": RECORD}))
+    read: list[object] = []
+    real = Record.from_json
+
+    def spy(data: Any) -> Record:
+        read.append(data["salt"])
+        return real(data)
+
+    monkeypatch.setattr(Record, "from_json", spy)
+    ledger = read_ledger(file)
+    assert dict(ledger.held_by("/home/u/.claude/settings.json")) == {"/b": RECORD}
+    assert ledger.record(Path("/b")) == RECORD
+    write_ledger(
+        file, ledger.with_records({"/7": RECORD}, pending=["/7"]).with_application("/x", APPLICATION)
+    )
+
+    assert len(read) == 1
+    again = read_ledger(file)
+    assert again.records == {**others, "/b": RECORD, "/7": RECORD}
+    assert again.applications == {"/h": APPLICATION, "/x": APPLICATION}
+    assert again.pending == ("/7",)
+
+
+def test_a_ledger_in_which_white_space_stands_otherwise_is_read(file: Path) -> None:
+    write_ledger(file, LEDGERS["full"])
+    document = json.loads(file.read_bytes())
+    del document["digest"]
+    file.write_text(json.dumps(document, indent=1))
+
+    assert read_ledger(file) == LEDGERS["full"]
+
+
+# id → what somebody makes a digest for: the records of a ledger
+FORGED = {
+    "no JSON": {"/a": b"{"},
+    "no record": {"/a": b"[]"},
+    "a file in whatever folder": {"settings.json": json.dumps(RECORD_JSON).encode()},
+    "very deep": {"/a": b"[" * 100_000},
+}
+
+
+@pytest.mark.parametrize("records", FORGED.values(), ids=FORGED)
+def test_a_forged_record_is_refused_when_it_is_asked_for(records: dict[str, bytes], file: Path) -> None:
+    file.write_bytes(seal({"applications": {}, "records": records}, {"schema": 1, "pending": []}))
+    ledger = read_ledger(file)
+
+    with pytest.raises(LedgerInvalidError) as caught:
+        ledger.records[next(iter(records))]
+    assert caught.value.path == str(file)
+
+
+@pytest.mark.parametrize("sections", [{}, {"applications": {}}, {"records": {}}])
+def test_a_forged_ledger_that_lacks_a_section_is_refused(sections: dict[str, Any], file: Path) -> None:
+    file.write_bytes(seal(sections, {"schema": 1, "pending": []}))
+
+    with pytest.raises(LedgerInvalidError):
+        read_ledger(file)
+
+
+def test_of_some_files_only_their_backups_are_needed() -> None:
+    ledger = Ledger({}, {"/a": RECORD, "/b": replace(RECORD, base="b")})
+
+    assert needed_backups(ledger) == {RECORD.base, "b"}
+    assert needed_backups(ledger, of=[Path("/b"), Path("/c")]) == {"b"}

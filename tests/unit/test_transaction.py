@@ -1231,3 +1231,16 @@ def test_backups_of_other_files_are_not_looked_at(tmp_path: Path, monkeypatch: p
 
     assert other not in opened
     assert any(name.startswith("settings.json-") for name in opened)
+
+
+def test_one_file_is_not_known_by_two_names(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.json", tmp_path / "link.json"
+    real.write_bytes(SETTINGS)
+    link.symlink_to(real)
+    ClaudeCode.at(real, home=tmp_path).apply(A, token=TOKEN)
+    before = real.read_bytes()
+
+    with pytest.raises(NotPermittedError, match=r"the same file under the name .*real\.json"):
+        ClaudeCode.at(link, home=tmp_path).apply(B, token=TOKEN)
+
+    assert real.read_bytes() == before

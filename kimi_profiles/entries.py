@@ -1,0 +1,134 @@
+"""Many named values in one JSON file, of which a run reads those that it needs; the others stay text.
+
+The file is JSON as any other. Beyond that it says with a digest that its bytes are what we wrote; then each
+name and each value stands on a line of its own, and nobody has to parse all of it. A file that says no such
+thing, or was changed since, is for the caller to read and to check as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from kimi_profiles.digests import sha256
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, TypeAlias, TypeVar
+
+    T = TypeVar("T")
+
+__all__ = ["Entries", "Sections", "seal", "unseal"]
+
+Sections: TypeAlias = "Mapping[str, Mapping[str, bytes]]"
+"""Name of a section → name of an entry → its value as JSON, in ASCII and on one line."""
+
+_BEGINNING = b'{\n"digest": '
+
+
+class Entries(Mapping["str", "T"]):
+    """Values by name; each is read when it is asked for, and once.
+
+    Args:
+        texts: Name → the value as JSON.
+        read: From a name and its text to the value. What it raises, asking for the name raises.
+        write: The inverse: from a value to its text.
+    """
+
+    def __init__(
+        self, texts: Mapping[str, bytes], read: Callable[[str, bytes], T], write: Callable[[T], bytes]
+    ) -> None:
+        self.texts = texts
+        self._read, self._write = read, write
+        self._known: dict[str, T] = {}
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._known:
+            self._known[name] = self._read(name, self.texts[name])
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.texts
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.texts)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def changed(self, values: Mapping[str, T | None]) -> Entries[T]:
+        """The same with some values replaced or added, or with ``None`` taken out; no other is read."""
+        texts, known = dict(self.texts), dict(self._known)
+        for name, value in values.items():
+            if value is None:
+                texts.pop(name, None)
+                known.pop(name, None)
+            else:
+                texts[name], known[name] = self._write(value), value
+        entries = Entries(texts, self._read, self._write)
+        entries._known = known
+        return entries
+
+    def mentioning(self, word: str) -> Iterator[tuple[str, T]]:
+        """Those whose text has the string ``word`` in it; no others are read.
+
+        Only right for texts in which each character is escaped as :func:`json.dumps` does it.
+        """
+        quoted = json.dumps(word).encode("ascii")
+        return ((name, self[name]) for name, text in self.texts.items() if quoted in text)
+
+
+def seal(sections: Sections, others: Mapping[str, object]) -> bytes:
+    """The file.
+
+    Args:
+        sections: What stands line by line.
+        others: Further members, at least one.
+    """
+    lines: list[bytes] = []
+    for section, texts in sections.items():
+        lines.append(b"%s: {" % _text(section))
+        comma = b""
+        for name, text in texts.items():
+            lines += (b"%s%s:" % (comma, _text(name)), text)
+            comma = b","
+        lines.append(b"},")
+    lines += (_text(others)[1:], b"")
+    return b"\n".join([*_head(lines), *lines])
+
+
+def unseal(data: bytes) -> tuple[dict[str, dict[str, bytes]], dict[str, Any]] | None:
+    """Sections and other members of a file that is as :func:`seal` made it, to the byte; else ``None``."""
+    if not data.startswith(_BEGINNING):
+        return None
+    lines = data.split(b"\n")
+    head, lines = lines[:2], lines[2:]
+    if head != _head(lines):
+        return None
+    sections = {}
+    try:
+        while lines[0].endswith(b": {"):
+            end = lines.index(b"},")
+            names = json.loads(b"[%s]" % b"".join(line[:-1] for line in lines[1:end:2]))
+            sections[json.loads(lines[0][:-3])] = dict(zip(map(_name, names), lines[2:end:2], strict=True))
+            lines = lines[end + 1 :]
+        return sections, json.loads(b"{" + lines[0])
+    except (ValueError, IndexError, TypeError, RecursionError):  # who wants to can make a digest too
+        return None
+
+
+def _head(lines: Iterable[bytes]) -> list[bytes]:
+    """The lines before ``lines``: that these are ours."""
+    digest = sha256(b"".join(b"%s\n" % line for line in lines))
+    return [b"{", b'"digest": "%s",' % digest.encode("ascii")]
+
+
+def _text(value: object) -> bytes:
+    return json.dumps(value).encode("ascii")
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
