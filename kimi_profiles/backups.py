@@ -20,7 +20,7 @@ from kimi_profiles.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
 __all__ = [
     "KEPT",
@@ -128,7 +128,7 @@ def backup_path(folder: Path, backup: str) -> Path:
 
 
 def list_backups(
-    folder: Path, *, needed: Collection[str] = (), of: Collection[Path] | None = None
+    folder: Path, *, needed: Collection[str] = (), of: Iterable[Path] | None = None
 ) -> list[Backup]:
     """All copies: files in the order of their paths, copies of each from the first to the newest.
 
@@ -137,18 +137,19 @@ def list_backups(
         needed: Keys of those that unapply needs.
         of: Only of these files, and nothing of the others is read; all if left out.
     """
-    found = []
-    for own in (folder / name for name in (scan_folder(folder) if of is None else map(_name_of, of))):
-        target = _target_of(own)
-        if target is None:
-            continue
-        for number, (name, status) in enumerate(_copies(own).items()):
-            found.append(_backup(own / name, target, status, is_pristine=number == 0, needed=needed))
+    if of is None:
+        of = filter(None, (_target_of(folder / name) for name in scan_folder(folder)))
+    found = [
+        _backup(own / name, target, status, is_pristine=number == 0, needed=needed)
+        for target in of
+        for own in [folder / _name_of(target)]
+        for number, (name, status) in enumerate(_copies(own).items())
+    ]
     return sorted(found, key=lambda backup: (str(backup.path), backup.at_ns))
 
 
 def prune_backups(
-    folder: Path, *, needed: Collection[str], kept: int = KEPT, of: Collection[Path] | None = None
+    folder: Path, *, needed: Collection[str], kept: int = KEPT, of: Iterable[Path] | None = None
 ) -> list[Backup]:
     """Forget the oldest copies of each file, but never the first, the newest ``kept``, or one in ``needed``.
 

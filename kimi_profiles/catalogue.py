@@ -170,7 +170,7 @@ class Catalogue:
             ``base_url``, counted in whole segments; ``None`` where there is none, or no host.
         """
         _, path = _place(base_url)
-        on_host = [(_place(found.base_url)[1], found) for found in self.providers_of_host(base_url)]
+        on_host = [(_known_place(found.base_url)[1], found) for found in self.providers_of_host(base_url)]
         fitting = [(len(start), found) for start, found in on_host if path.startswith(start)]
         return max(fitting, key=lambda fit: fit[0], default=(0, None))[1]
 
@@ -185,7 +185,7 @@ class Catalogue:
             In the order of the catalogue; empty where the host is unknown or not one.
         """
         wanted, _ = _place(host)
-        return tuple(known for known in self.providers.values() if _place(known.base_url)[0] == wanted)
+        return tuple(known for known in self.providers.values() if _known_place(known.base_url)[0] == wanted)
 
     def model(self, model_id: str) -> Model | None:
         """The model of this id, without regard to letter case and to one trailing ``[1m]``."""
@@ -264,6 +264,12 @@ def _place(url: str) -> tuple[str, str]:
     host = (parts.hostname or "").removesuffix(".")
     own = _DEFAULT_PORTS.get(parts.scheme, 443)
     return (host if port in (None, own) else f"{host}:{port}"), parts.path.rstrip("/") + "/"
+
+
+@functools.cache
+def _known_place(base_url: str) -> tuple[str, str]:
+    """The same for one of the catalogue; others may hold a key, and are not kept."""
+    return _place(base_url)
 
 
 def _provider(key: str, table: dict[str, Any], sources: Mapping[str, str]) -> Provider:

@@ -131,7 +131,7 @@ def take_snapshot(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> Snapshot:
             route.check(status)
             if status.st_size > limit_bytes:
                 raise _too_large(path, limit_bytes)
-            data = _read_all(descriptor, limit_bytes + 1, expected_bytes=status.st_size)
+            data = _read_all(descriptor, limit_bytes + 1, status.st_size)
         finally:
             os.close(descriptor)
         if len(data) > limit_bytes:
@@ -304,7 +304,7 @@ def make_folder(path: Path) -> tuple[Path, ...]:
         The folders that were made, outer ones first.
     """
     names = missing_folders(path)
-    made: list[Path] = []
+    made: dict[Path, Route] = {}
     with _explained(path, "write"), contextlib.ExitStack() as stack:
         for folder in names:
             # One at a time: what was made is held, and the next one goes into it.
@@ -312,11 +312,10 @@ def make_folder(path: Path) -> tuple[Path, ...]:
             route.check(None)
             with contextlib.suppress(FileExistsError):
                 os.mkdir(route.name, PRIVATE_FOLDER, dir_fd=route.folder)
-                made.append(folder)
+                made[folder] = route
                 _give_folder(route)
-        for folder in made:
-            with follow(folder) as route:
-                _sync_folder(route)
+        for route in made.values():
+            _sync_folder(route)
     return tuple(made)
 
 
@@ -369,7 +368,7 @@ def _trace(status: os.stat_result | None) -> tuple[int, ...] | None:
     return (status.st_dev, status.st_ino, status.st_mode, *owner, status.st_size, status.st_mtime_ns)
 
 
-def _read_all(descriptor: int, limit_bytes: int, *, expected_bytes: int) -> bytes:
+def _read_all(descriptor: int, limit_bytes: int, expected_bytes: int) -> bytes:
     """What is there, in one piece if it is as much as expected: to join pieces copies all of it once more."""
     chunks = []
     left = limit_bytes
@@ -490,7 +489,7 @@ def _is_snapshot(snapshot: Snapshot, out: os.stat_result, name: str, route: Rout
         return False
     descriptor = os.open(name, _READ | _STAY, dir_fd=route.folder)
     try:
-        return _read_all(descriptor, MAX_SIZE_BYTES, expected_bytes=out.st_size) == snapshot.data
+        return _read_all(descriptor, MAX_SIZE_BYTES, out.st_size) == snapshot.data
     finally:
         os.close(descriptor)
 

@@ -93,6 +93,8 @@ class Route:
 
 def absolute(path: Path) -> Path:
     """``path`` from the root on. Links are not looked at: the name of one is what we know its file by."""
+    if not _IS_WINDOWS and path.anchor == "/" and ".." not in path.parts:
+        return path
     text = os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps "..", resolve follows links
     return Path(text if _IS_WINDOWS or not text.startswith("//") else text[1:])
 
@@ -152,8 +154,8 @@ class _Walk:
     def __init__(self, path: Path, *, follow_symlinks: bool) -> None:
         self.path = path
         self.follow_symlinks = follow_symlinks
-        self.here = Path(path.anchor)
-        self.folder = os.open(self.here, _FOLDER)
+        self.here: list[str] = []  # names of the folders that we are in
+        self.folder = os.open("/", _FOLDER)
         self.rest = list(reversed(path.parts[1:]))
         self.lenders: set[int] = set()
         self.links = 0
@@ -169,11 +171,13 @@ class _Walk:
             if len(self.rest) < self.behind:
                 self.link, self.behind = None, 0
             if part == "..":
-                self._enter(part)
-                self.here = self.here.parent
+                self._open(part)
+                del self.here[-1:]
                 continue
             if not self.rest and not self.follow_symlinks:
-                return self._route(self.here / part, part)
+                return self._route(part)
+            if self.rest and self._entered(part):
+                continue
             try:
                 status = os.lstat(part, dir_fd=self.folder)
             except FileNotFoundError:
@@ -182,12 +186,23 @@ class _Walk:
                 self._follow(part, status)
             elif self.rest:
                 self._enter(part)
-                self.here /= part
             else:
-                return self._route(self.here / part, part)
-        return self._route(self.here, ".")
+                return self._route(part)
+        return Route(self.path, Path("/", *self.here), ".", self.folder, (), frozenset(self.lenders))
+
+    def _entered(self, part: str) -> bool:
+        """Whether ``part`` is a folder, and then we are in it; most are, so it is not asked first."""
+        try:
+            self._enter(part)
+        except OSError:
+            return False
+        return True
 
     def _enter(self, part: str) -> None:
+        self._open(part)
+        self.here.append(part)
+
+    def _open(self, part: str) -> None:
         # Never closed twice: a signal may raise as soon as it is closed.
         before, self.folder = self.folder, os.open(part, _FOLDER, dir_fd=self.folder)
         os.close(before)
@@ -206,10 +221,10 @@ class _Walk:
         if status.st_uid not in _trusted():
             self.lenders.add(status.st_uid)
         if self.link is None:
-            self.link, self.behind = self.here / part, len(self.rest)
+            self.link, self.behind = Path("/", *self.here, part), len(self.rest)
         if target.startswith("/"):
-            self._enter("/")
-            self.here = Path("/")
+            self._open("/")
+            self.here = []
         self.rest += reversed([step for step in target.split("/") if step not in {"", "."}])
 
     def _end(self, part: str) -> Route:
@@ -219,11 +234,12 @@ class _Walk:
                 hint="create what it points to, or remove the link",
                 path=self.path,
             )
-        parts = (part, *reversed(self.rest))
-        return self._route(self.here.joinpath(*parts), parts[-1], parts[:-1])
+        return self._route(part, *reversed(self.rest))
 
-    def _route(self, real: Path, name: str, missing: tuple[str, ...] = ()) -> Route:
-        return Route(self.path, real, name, self.folder, missing, frozenset(self.lenders))
+    def _route(self, *parts: str) -> Route:
+        """The route to what is called ``parts`` from here; all but the last of them are missing."""
+        real = Path("/", *self.here, *parts)
+        return Route(self.path, real, parts[-1], self.folder, parts[:-1], frozenset(self.lenders))
 
 
 def _resolve(path: Path) -> Path:
