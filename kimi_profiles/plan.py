@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from kimi_profiles.change import Action
 from kimi_profiles.errors import TargetInvalidError
-from kimi_profiles.jsontext import Address, Blocked, Document, Found, canonical, loads
+from kimi_profiles.jsontext import Address, Blocked, Document, Found, canonical, is_hollow
 from kimi_profiles.ledger import ABSENT, Owned, Record, union
 from kimi_profiles.values import dataclass, field, replace
 
@@ -116,11 +116,11 @@ def plan_text(text: str | None, record: Record, changes: Sequence[Change], *, ho
     made = union(record.made, document.missing_containers(filled))
     new_text = document.edit(wanted, prune=record.made)
     owned_next = tuple(owned for _, _, owned in finals if owned is not None)
-    made = _made_next(made, new_text, owned_next)
+    made = _made_next(made, new_text, finals)
     keeps_base = record.knows(text)
     base = None if keeps_base else _without_us(document, sides, record)
     result: str | None = new_text
-    if not owned_next and (record.was_created or record.base == ABSENT) and _is_hollow(new_text):
+    if not owned_next and (record.was_created or record.base == ABSENT) and is_hollow(new_text):
         result = None
     if text is None and not wanted:
         result = None
@@ -130,7 +130,7 @@ def plan_text(text: str | None, record: Record, changes: Sequence[Change], *, ho
     return TextPlan(
         now=text,
         text=result,
-        base=None if text is None and base is not None and _is_hollow(base) else base,
+        base=None if text is None and base is not None and is_hollow(base) else base,
         keeps_base=keeps_base,
         record=replace(
             record,
@@ -162,7 +162,7 @@ def find_drift(text: str | None, record: Record, *, holder: str) -> tuple[tuple[
     return tuple(drift)
 
 
-def _three_sides(document: Document, record: Record, changes: Sequence[Change]) -> list[_Sides]:
+def _three_sides(document: Document[str], record: Record, changes: Sequence[Change]) -> list[_Sides]:
     """Every key that is wanted or owned; the wanted ones first, in their order."""
     owned = {entry.key: entry for entry in record.owned}
     sides = []
@@ -177,7 +177,7 @@ def _three_sides(document: Document, record: Record, changes: Sequence[Change]) 
     return sides
 
 
-def _address(document: Document, record: Record, owned: Owned) -> Address | None:
+def _address(document: Document[str], record: Record, owned: Owned) -> Address | None:
     """Where ``owned`` is; ``None`` for a member that nobody finds in its list any more.
 
     A member is found by its digest: the ledger does not hold the text of what we wrote.
@@ -193,7 +193,7 @@ def _address(document: Document, record: Record, owned: Owned) -> Address | None
 
 
 def _side(
-    document: Document, record: Record, address: Address, owned: Owned | None, change: Change | None
+    document: Document[str], record: Record, address: Address, owned: Owned | None, change: Change | None
 ) -> _Sides:
     state = document.read([address])[address]
     now = state if isinstance(state, Found) else None
@@ -206,7 +206,7 @@ def _side(
     return _Sides(address, owned, change, now, now, is_drift=not _is_same(now, owned.before))
 
 
-def _check_reachable(document: Document, changes: Iterable[Change]) -> None:
+def _check_reachable(document: Document[str], changes: Iterable[Change]) -> None:
     for address, state in document.read([change.address for change in changes]).items():
         if isinstance(state, Blocked):
             kind = {"object": "an object", "list": "a list"}[state.expected]
@@ -220,7 +220,7 @@ def _check_reachable(document: Document, changes: Iterable[Change]) -> None:
             )
 
 
-def _gives_way(change: Change, bases: dict[str, Found | None], document: Document) -> bool:
+def _gives_way(change: Change, bases: dict[str, Found | None], document: Document[str]) -> bool:
     for pointer in change.unless:
         if pointer in bases:
             if bases[pointer] is not None:
@@ -259,22 +259,35 @@ def _is_what_we_wrote(side: _Sides, record: Record) -> bool:
     return owned is not None and not side.is_drift and record.digest(owned.pointer, raw) in owned.wrote
 
 
-def _still_made(document: Document, record: Record) -> tuple[str, ...]:
+def _still_made(document: Document[str], record: Record) -> tuple[str, ...]:
     """Containers that we made and nobody replaced by something of another kind."""
+    if not record.made:
+        return ()
     inside = [Address(owned.pointer, None if owned.member is None else "null") for owned in record.owned]
     replaced = {state.pointer for state in document.read(inside).values() if isinstance(state, Blocked)}
     return tuple(pointer for pointer in record.made if pointer not in replaced)
 
 
-def _made_next(made: tuple[str, ...], text: str, owned: Iterable[Owned]) -> tuple[str, ...]:
+def _made_next(
+    made: tuple[str, ...], text: str, finals: Sequence[tuple[_Sides, Wanted, Owned | None]]
+) -> tuple[str, ...]:
     """Those that are still there, with something of ours in them; any other is the user's from now on."""
-    places = [entry.pointer + "/" for entry in owned]
-    held = [pointer for pointer in made if any(place.startswith(pointer + "/") for place in places)]
-    there = Document(text).read(map(Address, held)) if held else {}
-    return tuple(address.pointer for address, state in there.items() if state is not None)
+    ours = [(f"{owned.pointer}/", final) for _, final, owned in finals if owned is not None]
+    filled = {
+        pointer: [final is not None for place, final in ours if place.startswith(f"{pointer}/")]
+        for pointer in made
+    }
+    # What holds something is there; only where we took all of ours out does the text have to be read again.
+    unsure = [Address(pointer) for pointer, are_there in filled.items() if are_there and not any(are_there)]
+    there = Document(text).read(unsure) if unsure else {}
+    return tuple(
+        pointer
+        for pointer, are_there in filled.items()
+        if any(are_there) or there.get(Address(pointer)) is not None
+    )
 
 
-def _without_us(document: Document, sides: Iterable[_Sides], record: Record) -> str:
+def _without_us(document: Document[str], sides: Iterable[_Sides], record: Record) -> str:
     wanted = {side.address: side.base for side in sides if not _is_same(side.now, side.base)}
     return document.edit(wanted, prune=record.made)
 
@@ -285,12 +298,6 @@ def _is_same(now: Found | None, other: Wanted) -> bool:
         return now is None and other is None
     raw = other.raw if isinstance(other, Found) else other
     return now.raw == raw or canonical(now.raw) == canonical(raw)
-
-
-def _is_hollow(text: str) -> bool:
-    """Whether ``text`` says nothing: empty, or an object without members."""
-    stripped = text.lstrip("\ufeff").strip()
-    return not stripped or loads(stripped) == {}
 
 
 def _action(side: _Sides, final: Wanted) -> Action:

@@ -101,12 +101,12 @@ def _every_change(profile: Profile) -> list[Change]:
     return settings_changes(inline, stand_in, record=Record(), text=None, surroundings=surroundings)
 
 
-def _raw(document: Document, address: Address) -> str | None:
+def _raw(document: Document[str], address: Address) -> str | None:
     state = document.read([address])[address]
     return state.raw if isinstance(state, Found) else None
 
 
-def _says(document: Document, pointer: str, want: str | None) -> bool:
+def _says(document: Document[str], pointer: str, want: str | None) -> bool:
     """Whether the value at ``pointer`` is ``want``."""
     raw = _raw(document, Address(pointer))
     return raw is not None and want is not None and canonical(raw) == canonical(want)

@@ -1,4 +1,4 @@
-"""Classes that just hold values: ``dataclass`` and its companions, at a tenth of their price.
+"""Classes that just hold values: ``dataclass``, ``NamedTuple``, at a tenth of their price.
 
 ``dataclasses`` loads ``inspect``, and compiles six methods for each class in every process: together that
 takes as long as Python's own start. Here all classes share their methods. What comes out is a dataclass for
@@ -8,15 +8,16 @@ checkers see the originals, whose documentation holds for the part of them that 
 
 from __future__ import annotations
 
+from collections import namedtuple
 from operator import attrgetter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from dataclasses import asdict, dataclass, field, replace
-    from typing import Any
+    from typing import Any, Generic, NamedTuple
 
-__all__ = ["asdict", "dataclass", "field", "replace"]
+__all__ = ["Generic", "NamedTuple", "asdict", "dataclass", "field", "replace"]
 
 _MISSING = object()
 
@@ -173,5 +174,31 @@ def _dataclass(
     return make if kind is None else make(kind)
 
 
+class _NamedTupleKind(type):
+    def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Any:
+        if not bases:
+            return super().__new__(cls, name, bases, body)
+        fields = body.pop("__annotations__")
+        defaults = [body.pop(each) for each in fields if each in body]
+        made = namedtuple(name, fields, defaults=defaults)  # type: ignore[misc]  # noqa: PYI024
+        for each, value in body.items():
+            setattr(made, each, value)
+        return made
+
+
+class _NamedTuple(metaclass=_NamedTupleKind):
+    """``typing.NamedTuple``, without ``typing``."""
+
+
+class _Generic:
+    """``typing.Generic``, without ``typing``."""
+
+    __slots__ = ()
+
+    def __class_getitem__(cls, _: object) -> type:
+        return cls
+
+
 if not TYPE_CHECKING:
     asdict, dataclass, field, replace = _asdict, _dataclass, _Field, _replace
+    Generic, NamedTuple = _Generic, _NamedTuple

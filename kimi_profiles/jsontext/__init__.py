@@ -8,8 +8,8 @@ something comparable. Nothing here touches a file.
 from __future__ import annotations
 
 from kimi_profiles.jsontext.address import Address, join_pointer, split_pointer
-from kimi_profiles.jsontext.document import Blocked, Document, State
-from kimi_profiles.jsontext.scan import JsonTextError
+from kimi_profiles.jsontext.document import Blocked, Document, State, is_hollow
+from kimi_profiles.jsontext.strict import JsonTextError
 from kimi_profiles.jsontext.values import canonical, dumps, loads
 from kimi_profiles.jsontext.wanted import Found, Wanted
 
@@ -23,6 +23,7 @@ __all__ = [
     "Wanted",
     "canonical",
     "dumps",
+    "is_hollow",
     "join_pointer",
     "loads",
     "split_pointer",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
+from kimi_profiles.patterns import pattern
 from kimi_profiles.values import dataclass
 
 __all__ = ["Address", "join_pointer", "split_pointer"]
 
 # Read as itself, it would give one key two pointers.
-_STRAY_TILDE = re.compile("~(?![01])")
+_STRAY_TILDE = pattern("~(?![01])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,8 @@ def split_pointer(pointer: str) -> tuple[str, ...]:
     if not pointer.startswith("/") or _STRAY_TILDE.search(pointer):
         msg = f"not a JSON Pointer: {pointer!r}"
         raise ValueError(msg)
+    if "~" not in pointer:
+        return tuple(pointer[1:].split("/"))
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/"))
 
 

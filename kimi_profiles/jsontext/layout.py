@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from enum import Enum
-from typing import NamedTuple
 
 from kimi_profiles.jsontext.scan import scan_container
 from kimi_profiles.jsontext.splices import Splice
 from kimi_profiles.jsontext.values import dumps
-from kimi_profiles.values import dataclass, replace
+from kimi_profiles.patterns import pattern
+from kimi_profiles.values import NamedTuple, dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from kimi_profiles.jsontext.scan import Container
+    from kimi_profiles.jsontext.scan import Container, Member
 
 __all__ = ["Item", "Place", "Style", "layout_container", "layout_value", "order", "root_style"]
 
-_LAST_LINE = re.compile(r"(?:\r\n|\n|\r)[ \t]*\Z")
+_LAST_LINE = pattern(r"(?:\r\n|\n|\r)[ \t]*\Z")
 
 
 class Place(Enum):
@@ -61,19 +60,19 @@ class Style:
     colon: str
     unit: str
 
-    def of(self, text: str, container: Container) -> Style:
+    def of(self, container: Container) -> Style:
         """The style of ``container``; where it has no members to copy from, this one."""
-        members = container.members
-        if not members:
+        text, first, last = container.text, container.first, container.last
+        if first is None or last is None:
             return self
-        last = members[-1]
-        opening = text[container.start + 1 : members[0].start]
+        opening = text[container.start + 1 : first.start]
         closing = text[last.value_end : container.end - 1]
         colon = text[last.key_end : last.value_start] if container.kind == "{" else self.colon
         if _is_multiline(colon):
             colon = self.colon
-        if len(members) > 1:
-            gap = text[text.index(",", members[-2].value_end) + 1 : last.start]
+        before = container.before(last)
+        if before is not None:
+            gap = text[text.index(",", before.value_end) + 1 : last.start]
         elif _is_multiline(opening):
             gap = opening
         else:
@@ -114,7 +113,7 @@ def layout_value(raw: str, style: Style) -> str:
     """``raw``, laid out as the value of a member in a container of this style; only white space changes.
 
     Args:
-        raw: Strict JSON text without white space before it.
+        raw: Strict JSON text without white space before it; narrow, as is the result.
         style: That of the container.
     """
     container = scan_container(raw, 0)
@@ -122,29 +121,40 @@ def layout_value(raw: str, style: Style) -> str:
         return raw
     inner = style.inner()
     members = []
-    for member in container.members:
+    for member in container:
         value = layout_value(raw[member.value_start : member.value_end], inner)
         head = raw[member.start : member.key_end] + inner.colon if container.kind == "{" else ""
         members.append(head + value)
     return inner.enclose(container.kind, members)
 
 
-def order(items: Sequence[Item], names: Sequence[str] = ()) -> list[list[str]]:
-    """The texts of new members: those before all old ones, then those behind each old one.
+class Order(NamedTuple):
+    """The texts of new members: those before all old ones, behind old ones by name, and behind all."""
+
+    ahead: list[str]
+    behind: dict[str, list[str]]
+    last: list[str]
+
+
+def order(items: Sequence[Item], is_here: Callable[[str], bool] = lambda _: False) -> Order:
+    """Where new members go.
 
     Args:
         items: The new members; their order counts where their places do not decide.
-        names: The old members. Of two with the same name, the first is the one to go behind.
+        is_here: Whether there is an old member of this name.
     """
     followers: dict[str | Place, list[Item]] = {}
     for item in items:
         followers.setdefault(item.after, []).append(item)
-    slots = [_take(followers, Place.FIRST), *(_take(followers, name) for name in names)]
+    ahead = _take(followers, Place.FIRST)
+    here = [name for name in followers if isinstance(name, str) and is_here(name)]
+    behind = {name: _take(followers, name) for name in here}
     # What is left follows nobody here, or only one another.
     new: dict[str | Place, None] = {item.name: None for item in items}
+    last: list[str] = []
     for name in [*(name for name in followers if name not in new), *new]:
-        slots[-1] += _take(followers, name)
-    return slots
+        last += _take(followers, name)
+    return Order(ahead, behind, last)
 
 
 def _take(followers: dict[str | Place, list[Item]], name: str | Place) -> list[str]:
@@ -160,8 +170,8 @@ def _take(followers: dict[str | Place, list[Item]], name: str | Place) -> list[s
 
 def layout_container(
     container: Container,
-    names: Sequence[str],
-    removed: Collection[int],
+    find: Callable[[str], Sequence[Member]],
+    removed: Collection[Member],
     inserted: Sequence[Item],
     style: Style,
 ) -> list[Splice]:
@@ -169,33 +179,53 @@ def layout_container(
 
     Args:
         container: Where.
-        names: What its members are known by, as ``Item.name``.
-        removed: Indices of members that go.
+        find: From what a member is known by, as ``Item.name``, to all members known by it. Of several that
+            stay, new ones go behind the first.
+        removed: Members that go.
         inserted: New members, in the order in which they shall come where nothing else decides.
         style: The container's own style.
     """
-    members = container.members
     if not removed and not inserted:
         return []
-    kept = [index for index in range(len(members)) if index not in removed]
-    ahead, *behind = order(inserted, [names[index] for index in kept])
-    if not kept:
-        return [_fill(container, ahead, style)]
-    first = members[kept[0]].start
-    splices = [Splice(members[0].start, first, "".join(f"{text},{style.gap}" for text in ahead))]
-    for index, following, texts in zip(kept, [*kept[1:], len(members)], behind, strict=True):
+
+    def anchor(name: str) -> Member | None:
+        return next((member for member in find(name) if member not in removed), None)
+
+    ahead, behind, rest = order(inserted, lambda name: anchor(name) is not None)
+    first = _skip(container.first, container.behind, removed)
+    last = _skip(container.last, container.before, removed)
+    if first is None or last is None:
+        return [_fill(container, [*ahead, *rest], style)]
+    leading = container.first or first
+    splices = [Splice(leading.start, first.start, "".join(f"{text},{style.gap}" for text in ahead))]
+    following = {anchor(name) or last: texts for name, texts in behind.items()}
+    following.setdefault(last, []).extend(rest)
+    for member, texts in following.items():
         new = "".join(f",{style.gap}{text}" for text in texts)
-        splices.append(Splice(members[index].value_end, members[following - 1].value_end, new))
+        splices.append(Splice(member.value_end, member.value_end, new))
+    for member in removed:
+        before = container.before(member)
+        if member > first and before is not None:
+            splices.append(Splice(before.value_end, member.value_end, ""))
     return [one for one in splices if one.text or one.start != one.end]
+
+
+def _skip(
+    member: Member | None, step: Callable[[Member], Member | None], removed: Collection[Member]
+) -> Member | None:
+    """The first member, from this one on, that stays."""
+    while member is not None and member in removed:
+        member = step(member)
+    return member
 
 
 def _fill(container: Container, texts: Sequence[str], style: Style) -> Splice:
     """Everything between the brackets, where no old member stays."""
-    members = container.members
+    first, last = container.first, container.last
     if not texts:
         return Splice(container.start + 1, container.end - 1, "")
-    if members:
-        return Splice(members[0].start, members[-1].value_end, style.join(texts))
+    if first is not None and last is not None:
+        return Splice(first.start, last.value_end, style.join(texts))
     return Splice(container.start, container.end, style.enclose(container.kind, texts))
 
 

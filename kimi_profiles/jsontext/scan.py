@@ -1,144 +1,221 @@
-"""From JSON text to the places of an object's or a list's members.
+"""From JSON text to the members of an object or a list, of which only those that matter are looked at.
 
-Only the container asked for is walked in Python. Each member's value is passed over by the C scanner of
-``json``, which checks every byte of it but builds next to nothing, so a document costs about as much as
-``json.loads``.
+All text here is narrow. A value is passed over by the C scanner of ``json``, and members that are just a key
+and a scalar by one regular expression, a thousand at a time; such a *run* is taken apart when somebody wants
+a member of it. So a document costs about as much as ``json.loads``, and next to no memory.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from typing import NamedTuple
+from bisect import bisect_left
 
-from kimi_profiles.errors import TargetInvalidError
-from kimi_profiles.values import dataclass
+from kimi_profiles.jsontext.narrow import narrow, widen
+from kimi_profiles.jsontext.strict import (
+    BOM,
+    NO_COLON,
+    NO_COMMA,
+    NO_KEY,
+    JsonTextError,
+    end_of_value,
+    read_string,
+    skip_space,
+    text_error,
+    unexpected,
+)
+from kimi_profiles.patterns import pattern
+from kimi_profiles.values import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import NoReturn
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import TypeAlias
 
-__all__ = [
-    "BOM",
-    "MAX_DEPTH",
-    "MAX_MEMBERS",
-    "SPACE",
-    "Container",
-    "JsonTextError",
-    "Member",
-    "refuse_constant",
-    "scan_container",
-    "scan_root",
-    "too_many_members",
-]
+__all__ = ["MAX_ITEMS", "Container", "Member", "scan_container", "scan_root", "too_many_items"]
 
-BOM = "\ufeff"
-SPACE = " \t\n\r"
-"""What JSON calls white space; ``str.strip`` alone takes off more."""
+MAX_ITEMS = 50_000
+"""Of a list that is walked: what each of them means has to be worked out."""
 
-MAX_DEPTH = 64
-"""Python versions give up at different depths, the oldest before 1,000; this limit is the same for all."""
+_TOO_MANY = f"a list of more than {MAX_ITEMS:,} members"
 
-MAX_MEMBERS = 50_000
-"""Of one container that is walked: each costs half a kilobyte, and a few microseconds at every look."""
+# Behind so many members of an object, small ones are only noted together.
+_MANY = 1_000
+_SMALL_CHARS = 1 << 10
+_RUN_CHARS = 1 << 16
 
-_NO_KEY = "expected a key in double quotes"
-_NO_COLON = "expected ':' behind the key"
-_NO_COMMA = "expected ',' or the closing bracket"
-_TRAILING_COMMA = "a comma behind the last member is not JSON"
-_TOO_MANY = f"an object or a list of more than {MAX_MEMBERS:,} members"
-_TOO_DEEP = f"lists and objects are nested more than {MAX_DEPTH} deep"
+_SPACE = r"[ \t\n\r]*+"
+_STRING = r'"[^"\\\x00-\x1f]*+"'
+_NUMBER = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?"
+_COLON = f"{_SPACE}:{_SPACE}"
+_SCALAR = f"(?:{_STRING}|true|false|null|{_NUMBER})"
+_COMMA = f"{_SPACE},{_SPACE}"
 
-# The scanner's messages, by how they begin; its wording and some of its places differ between versions.
-_REASONS = {
-    "Unterminated string": "this string is not closed",
-    "Invalid control": "line breaks and control characters stand in a string only as escapes",
-    "Invalid \\u": "'\\u' takes four hexadecimal digits",
-    "Invalid \\": r"no such escape; a backslash itself is written '\\'",
-    "Expecting property": _NO_KEY,
-    "Expecting ':'": _NO_COLON,
-    "Expecting ','": _NO_COMMA,
-    "Illegal trailing": _TRAILING_COMMA,
-    "Expecting value": "expected a value",
-}
-_INSIDE_STRING = ("Unterminated", "Invalid")
-_FOREIGN = {
-    "//": "comments are not JSON",
-    "/*": "comments are not JSON",
-    "#": "comments are not JSON",
-    "'": "strings take double quotes in JSON",
-}
-
-_space = re.compile(r"[ \t\n\r]*").match
-_comma = re.compile(r"[ \t\n\r]*,[ \t\n\r]*").match
-_plain_head = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*').match
-# Possessive: a string of millions of escapes would else cost a stack of millions of places to go back to.
-_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[][{}]|-?Infinity|NaN', re.DOTALL)
-
-
-class JsonTextError(TargetInvalidError):
-    """The text is not strict JSON (RFC 8259), or too deep; ``line`` and ``column`` say where."""
+_comma = pattern(_COMMA)
+_head = pattern(f"({_STRING}){_COLON}")
+_plain_member = pattern(f"({_STRING}){_COLON}({_SCALAR})(?={_SPACE}[,}}])")
+# Not possessive, though nothing ever goes back into it: before 3.11.5 a possessive group could end too late.
+_plain_members = pattern(f"(?:{_STRING}{_COLON}{_SCALAR}{_COMMA}){{1,{_MANY}}}")
 
 
 class Member(NamedTuple):
     """One member of a container; offsets count characters of the whole document.
 
-    In a list, ``key`` is empty and ``start`` equals ``value_start``.
+    In a list, ``key_end`` and ``value_start`` equal ``start``.
     """
 
-    key: str
     start: int
     key_end: int
     value_start: int
     value_end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
-    """An object or a list: ``start`` is its opening bracket, ``end`` lies behind its closing one."""
+class _Run(NamedTuple):
+    """Members in a row; behind them, at ``stop``, the next one begins.
 
-    kind: str
-    start: int
-    end: int
-    members: tuple[Member, ...]
-
-
-class _ConstantError(ValueError):
-    pass
-
-
-def refuse_constant(name: str) -> NoReturn:
-    """For ``parse_constant``: NaN and the infinities are not JSON."""
-    msg = f"{name} is not JSON"
-    raise _ConstantError(msg)
-
-
-def _depth(members: Iterable[tuple[object, object]]) -> int:
-    """How deep a container of these members is; of an object in it, ``_skip_value`` left only the depth.
-
-    It runs for every object of the document, so it takes the shortest way.
+    ``has_escapes`` says whether a key among them may be spelled otherwise than it reads.
     """
-    deepest = 0
-    for _, value in members:
-        if value.__class__ is int:
-            depth = value
-        elif value.__class__ is list:
-            depth = _depth(enumerate(value)) if value else 1
-        else:
-            continue
-        deepest = max(deepest, depth)
-    return 1 + deepest
+
+    start: int
+    stop: int
+    has_escapes: bool
 
 
-_skip_value = json.JSONDecoder(
-    object_pairs_hook=_depth, parse_int=str, parse_float=str, parse_constant=refuse_constant
-).raw_decode
-_read_string = json.JSONDecoder().raw_decode
+_Segment: TypeAlias = Member | _Run
+
+
+class Container:
+    """An object or a list in a document.
+
+    Args:
+        text: The document.
+        start: Where its opening bracket stands.
+        end: The place behind its closing one.
+        segments: Its members, in order; the last of them by itself.
+
+    Attributes:
+        kind: Its opening bracket.
+    """
+
+    def __init__(self, text: str, start: int, end: int, segments: list[_Segment]) -> None:
+        self.text, self.start, self.end = text, start, end
+        self.kind = text[start]
+        self._segments = segments
+        self._has_runs = any(isinstance(segment, _Run) for segment in segments[_MANY:])
+        self._singles: dict[str, list[Member]] | None = None
+        self._found: dict[str, list[Member]] = {}
+        self._firsts: list[Member] | None = None
+
+    @property
+    def first(self) -> Member | None:
+        """Its first member, if there is any."""
+        return self._at(0) if self._segments else None
+
+    @property
+    def last(self) -> Member | None:
+        """Its last member, if there is any."""
+        return self._at(len(self._segments) - 1) if self._segments else None
+
+    def before(self, member: Member) -> Member | None:
+        """The member before this one."""
+        index = self._index(member)
+        if not index:
+            return None
+        self._at(index - 1)
+        return self._at(self._index(member) - 1)
+
+    def behind(self, member: Member) -> Member | None:
+        """The member behind this one."""
+        index = self._index(member) + 1
+        return self._at(index) if index < len(self._segments) else None
+
+    def __iter__(self) -> Iterator[Member]:
+        """Its members, in order."""
+        for segment in self._segments:
+            yield from [segment] if isinstance(segment, Member) else self._members(segment)
+
+    def key(self, member: Member) -> str:
+        """The key of a member, as it reads, narrow."""
+        raw = self.text[member.start + 1 : member.key_end - 1]
+        return raw if "\\" not in raw else narrow(read_string(f'"{widen(raw)}"', 0)[0])
+
+    def find(self, key: str) -> Sequence[Member]:
+        """All members of an object that have this key, in order; for a reader the last one counts.
+
+        Args:
+            key: As it reads; narrow.
+        """
+        if self._singles is None:
+            self._singles = {}
+            self._note([segment for segment in self._segments if isinstance(segment, Member)])
+        if not self._has_runs:
+            return self._singles.get(key, ())
+        if key not in self._found:
+            in_runs = self._find_in_runs(key)
+            self._found[key] = sorted([*self._singles.get(key, ()), *in_runs])
+        return self._found[key]
+
+    def key_before(self, key: str) -> str | None:
+        """The key that readers see before this one; of duplicates, only the first takes a place."""
+        member = self.find(key)[0]
+        before = self.before(member)
+        if before is None:
+            return None
+        name = self.key(before)
+        if self.find(name)[0] == before:
+            return name
+        if self._firsts is None:
+            firsts: dict[str, Member] = {}
+            for other in self:
+                firsts.setdefault(self.key(other), other)
+            self._firsts = list(firsts.values())
+        return self.key(self._firsts[bisect_left(self._firsts, member) - 1])
+
+    def _note(self, members: Iterable[Member]) -> None:
+        if self._singles is not None:
+            for member in members:
+                self._singles.setdefault(self.key(member), []).append(member)
+
+    def _find_in_runs(self, key: str) -> list[Member]:
+        """Those members that have this key; a run without it stays as it is."""
+        found = []
+        for segment in self._segments:
+            if isinstance(segment, _Run) and (
+                segment.has_escapes or self.text.find(f'"{key}"', segment.start, segment.stop) >= 0
+            ):
+                found += [member for member in self._members(segment) if self.key(member) == key]
+        return found
+
+    def _index(self, member: Member) -> int:
+        index = bisect_left(self._segments, member[:1])
+        if self._segments[index : index + 1] == [member]:
+            return index
+        self._at(index - 1)  # it is in that run
+        return bisect_left(self._segments, member[:1])
+
+    def _at(self, index: int) -> Member:
+        """The member at ``index``; of a run that is there, after it was taken apart, the first one."""
+        segment = self._segments[index]
+        if isinstance(segment, Member):
+            return segment
+        members = self._members(segment)
+        self._segments[index : index + 1] = members
+        self._note(members)
+        return members[0]
+
+    def _members(self, run: _Run) -> list[Member]:
+        members = []
+        here = run.start
+        while here < run.stop:
+            member = _scan_member(self.text, here)
+            members.append(member)
+            here = _behind_comma(self.text, member.value_end)
+        return members
 
 
 def scan_root(text: str) -> tuple[int, Container | None]:
     """Check the whole document; where its one value begins, and its members if it is a container.
+
+    Args:
+        text: Narrow.
 
     Returns:
         ``(start, container)``; ``start == len(text)`` where the text is empty but for white space and a byte
@@ -147,151 +224,106 @@ def scan_root(text: str) -> tuple[int, Container | None]:
     Raises:
         JsonTextError: Not strict JSON, nested more than 64 deep, or something follows the value.
     """
-    start = _skip_space(text, 1 if text.startswith(BOM) else 0)
+    start = skip_space(text, len(BOM) if text.startswith(BOM) else 0)
     if start == len(text):
         return start, None
     container = scan_container(text, start)
-    rest = _skip_space(text, container.end if container else _end_of_value(text, start))
+    rest = skip_space(text, container.end if container else end_of_value(text, start))
     if rest != len(text):
-        raise _unexpected(text, rest, "there is more text behind the end of the JSON value")
+        raise unexpected(text, rest, "there is more text behind the end of the JSON value")
     return start, container
 
 
 def scan_container(text: str, start: int) -> Container | None:
     """The container whose opening bracket stands at ``start``, or ``None`` if a scalar stands there.
 
+    Args:
+        text: Narrow.
+        start: Behind white space.
+
     Raises:
-        JsonTextError: Its text is not strict JSON, or nested more than 64 deep.
+        JsonTextError: Its text is not strict JSON, or nested more than 64 deep; or it is a list of more than
+            :data:`MAX_ITEMS`.
     """
     opening = text[start]
     if opening not in "{[":
         return None
     closing = "}" if opening == "{" else "]"
-    scan = _scan_member if opening == "{" else _scan_element
-    members: list[Member] = []
-    here = _skip_space(text, start + 1)
+    here = skip_space(text, start + 1)
     if text[here : here + 1] == closing:
-        return Container(opening, start, here + 1, ())
-    while True:
-        if len(members) == MAX_MEMBERS:
-            raise too_many_members(text, here)
-        member = scan(text, here)
-        members.append(member)
-        comma = _comma(text, member.value_end)
-        if comma is None:
-            break
-        here = comma.end()
-    here = _skip_space(text, members[-1].value_end)
+        return Container(text, start, here + 1, [])
+    segments, here = _scan_object(text, here) if opening == "{" else _scan_list(text, here)
+    here = skip_space(text, here)
     if text[here : here + 1] != closing:
-        raise _unexpected(text, here, _NO_COMMA)
-    return Container(opening, start, here + 1, tuple(members))
+        raise unexpected(text, here, NO_COMMA)
+    return Container(text, start, here + 1, segments)
+
+
+def too_many_items(text: str, position: int) -> JsonTextError:
+    """For a list that has, or would get, more than :data:`MAX_ITEMS`."""
+    return text_error(text, position, _TOO_MANY)
+
+
+def _scan_object(text: str, here: int) -> tuple[list[_Segment], int]:
+    """The members of an object of which the first begins ``here``, and where the last one ends."""
+    segments: list[_Segment] = []
+    while True:
+        plain = _plain_members.match(text, here) if len(segments) >= _MANY else None
+        if plain is not None:
+            segments.append(_Run(here, plain.end(), has_escapes=False))
+            here = plain.end()
+        member = _scan_member(text, here)
+        comma = _comma.match(text, member.value_end)
+        if comma is None:
+            return [*segments, member], member.value_end
+        here = comma.end()
+        if len(segments) < _MANY or here - member.start > _SMALL_CHARS:
+            segments.append(member)
+        else:
+            _note_small(text, segments, member, here)
+
+
+def _note_small(text: str, segments: list[_Segment], member: Member, stop: int) -> None:
+    """Add a member to those before it, without keeping its places."""
+    start, has_escapes = member.start, "\\" in text[member.start : member.key_end]
+    last = segments[-1]
+    if isinstance(last, _Run) and stop - last.start < _RUN_CHARS:
+        segments.pop()
+        start, has_escapes = last.start, has_escapes or last.has_escapes
+    segments.append(_Run(start, stop, has_escapes))
+
+
+def _scan_list(text: str, here: int) -> tuple[list[_Segment], int]:
+    """As :func:`_scan_object`."""
+    segments: list[_Segment] = []
+    while True:
+        if len(segments) == MAX_ITEMS:
+            raise too_many_items(text, here)
+        end = end_of_value(text, here)
+        segments.append(Member(here, here, here, end))
+        comma = _comma.match(text, end)
+        if comma is None:
+            return segments, end
+        here = comma.end()
 
 
 def _scan_member(text: str, here: int) -> Member:
-    head = _plain_head(text, here)
+    plain = _plain_member.match(text, here)
+    if plain is not None:
+        return Member(here, plain.end(1), plain.start(2), plain.end())
+    head = _head.match(text, here)
     if head is not None:
-        value_start = head.end()
-        return Member(head[1], here, head.end(1) + 1, value_start, _end_of_value(text, value_start))
+        return Member(here, head.end(1), head.end(), end_of_value(text, head.end()))
     if text[here : here + 1] != '"':
-        raise _unexpected(text, here, _NO_KEY)
-    key, key_end = _decode(_read_string, text, here)
-    colon = _skip_space(text, key_end)
+        raise unexpected(text, here, NO_KEY)
+    _, key_end = read_string(text, here)
+    colon = skip_space(text, key_end)
     if text[colon : colon + 1] != ":":
-        raise _unexpected(text, colon, _NO_COLON)
-    value_start = _skip_space(text, colon + 1)
-    return Member(str(key), here, key_end, value_start, _end_of_value(text, value_start))
+        raise unexpected(text, colon, NO_COLON)
+    value_start = skip_space(text, colon + 1)
+    return Member(here, key_end, value_start, end_of_value(text, value_start))
 
 
-def _scan_element(text: str, here: int) -> Member:
-    return Member("", here, here, here, _end_of_value(text, here))
-
-
-def _skip_space(text: str, here: int) -> int:
-    match = _space(text, here)
-    return match.end() if match else here
-
-
-def _end_of_value(text: str, start: int) -> int:
-    return _decode(_skip_value, text, start)[1]
-
-
-def _decode(decode: Callable[[str, int], tuple[object, int]], text: str, start: int) -> tuple[object, int]:
-    try:
-        value, end = decode(text, start)
-        if _depth([("", value)]) <= MAX_DEPTH:
-            return value, end
-        place, reason = end, ""
-    except json.JSONDecodeError as error:
-        place, reason = error.pos, error.msg
-    except _ConstantError:
-        place, reason = len(text), ""
-    except RecursionError:
-        if _refused(text, len(text)) is None:  # it is the caller who has used up the stack
-            raise
-        place, reason = len(text), ""
-    raise _explain(text, place, reason)
-
-
-def _explain(text: str, place: int, reason: str) -> JsonTextError:
-    """The scanner's complaint in the words of a person who edits by hand, the same in every Python."""
-    earlier = _refused(text, place)
-    if earlier is not None:
-        return _error(text, *earlier)
-    words = next(words for beginning, words in _REASONS.items() if reason.startswith(beginning))
-    return (
-        _error(text, place, words) if reason.startswith(_INSIDE_STRING) else _unexpected(text, place, words)
-    )
-
-
-def _refused(text: str, stop: int) -> tuple[int, str] | None:
-    """Place and reason of what the scanner takes, or refuses without a place, before ``stop``."""
-    depth = 0
-    for token in _TOKEN.finditer(text):
-        mark = token[0]
-        if token.start() >= stop:
-            break
-        if mark in {"{", "["}:
-            depth += 1
-            if depth > MAX_DEPTH:
-                return token.start(), _TOO_DEEP
-        elif mark in {"}", "]"}:
-            depth -= 1
-        elif not mark.startswith('"'):
-            return token.start(), f"{mark} is not JSON"
-    return None
-
-
-def _unexpected(text: str, position: int, reason: str) -> JsonTextError:
-    """For a position between two tokens, where people write what other formats allow."""
-    here = _skip_space(text, position)
-    before = text[:here].rstrip(SPACE)
-    if here == len(text):
-        return _error(text, len(before), "the text ends in the middle of a list or an object")
-    if text[here] in "]}" and before.endswith(","):
-        return _error(text, len(before) - 1, _TRAILING_COMMA)
-    for sign, words in _FOREIGN.items():
-        if text.startswith(sign, here):
-            return _error(text, here, words)
-    return _error(text, here, reason)
-
-
-def too_many_members(text: str, position: int) -> JsonTextError:
-    """For a container that has, or would get, more than :data:`MAX_MEMBERS`."""
-    return _error(text, position, _TOO_MANY)
-
-
-def line_and_column(text: str, position: int) -> tuple[int, int]:
-    """Where ``position`` is for a person: both from 1, the byte order mark not counted."""
-    line_start = text.rfind("\n", 0, position) + 1
-    offset = 1 if line_start == 0 and text.startswith(BOM) else 0
-    return text.count("\n", 0, position) + 1, position - line_start + 1 - offset
-
-
-def _error(text: str, position: int, reason: str) -> JsonTextError:
-    line, column = line_and_column(text, position)
-    return JsonTextError(
-        reason,
-        hint="Claude Code ignores the whole file while it is not strict JSON; repair it, then run this again",
-        line=line,
-        column=column,
-    )
+def _behind_comma(text: str, here: int) -> int:
+    comma = _comma.match(text, here)
+    return len(text) if comma is None else comma.end()

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
-from typing import TypeVar
 
-from kimi_profiles.jsontext.scan import MAX_DEPTH, refuse_constant, scan_root
+from kimi_profiles.jsontext.narrow import narrow
+from kimi_profiles.jsontext.scan import scan_root
+from kimi_profiles.jsontext.strict import MAX_DEPTH, refuse_constant
+from kimi_profiles.patterns import pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeVar
 
-_T = TypeVar("_T")
+    _T = TypeVar("_T")
 
 __all__ = ["canonical", "dumps", "escape_surrogates", "loads"]
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = pattern("[\ud800-\udfff]")
 _INT_DIGITS = 20
-_NUMBER = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?)0*(\d+))?")
+_is_canonical = pattern(r'"[ !#-\[\]-~]*"|true|false|null')  # as most values are
+_NUMBER = pattern(r"(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?)0*(\d+))?")
 
 
 class _Number(str):
@@ -64,7 +66,7 @@ def loads(raw: str) -> Any:
     Raises:
         ValueError: ``raw`` is not strict JSON; a ``JsonTextError`` says where.
     """
-    return _read(json.JSONDecoder(parse_int=_integer, parse_constant=refuse_constant).decode, raw)
+    return _read(_load, raw)
 
 
 def _integer(literal: str) -> int | str:
@@ -83,21 +85,22 @@ def canonical(raw: str) -> str:
     Raises:
         ValueError: ``raw`` is not strict JSON; a ``JsonTextError`` says where.
     """
-    decoder = json.JSONDecoder(
-        parse_int=_normal_number, parse_float=_normal_number, parse_constant=refuse_constant
-    )
-    return _read(lambda text: _canonical(decoder.decode(text)), raw)
+    return raw if _is_canonical.fullmatch(raw) else _read(_canonical_text, raw)
 
 
 def _read(read: Callable[[str], _T], raw: str) -> _T:
     if raw.count("[") + raw.count("{") > MAX_DEPTH:
-        scan_root(raw)  # Python versions give up at different depths
+        scan_root(narrow(raw))  # Python versions give up at different depths
     try:
         return read(raw)
     except ValueError as error:
         reason = error
-    scan_root(raw)  # says what is wrong, and where
+    scan_root(narrow(raw))  # says what is wrong, and where
     raise reason
+
+
+def _canonical_text(raw: str) -> str:
+    return _canonical(_load_exactly(raw))
 
 
 def _canonical(value: Any) -> str:
@@ -127,3 +130,9 @@ def _add(literal: str, summand: int) -> str:
     from decimal import MAX_EMAX, Context, Decimal
 
     return str(Context(prec=len(literal) + 1, Emax=MAX_EMAX).add(Decimal(literal), summand))
+
+
+_load = json.JSONDecoder(parse_int=_integer, parse_constant=refuse_constant).decode
+_load_exactly = json.JSONDecoder(
+    parse_int=_normal_number, parse_float=_normal_number, parse_constant=refuse_constant
+).decode

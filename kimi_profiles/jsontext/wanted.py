@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kimi_profiles.jsontext.address import split_pointer
 from kimi_profiles.jsontext.layout import Item, Place, Style, layout_value, order
-from kimi_profiles.jsontext.scan import SPACE
+from kimi_profiles.jsontext.narrow import narrow, widen
+from kimi_profiles.jsontext.strict import SPACE
 from kimi_profiles.jsontext.values import canonical, escape_surrogates
 from kimi_profiles.values import dataclass, field
 
@@ -117,7 +118,8 @@ def new_container(node: Node, style: Style) -> str | None:
     items = [new_element(name, wanted, style) for name, wanted in node.members.items() if wanted is not None]
     for key, child in node.children.items():
         items += new_member(key, child, style)
-    return style.enclose(node.opening, order(items)[0]) if items else None
+    ahead, _, rest = order(items)
+    return style.enclose(node.opening, [*ahead, *rest]) if items else None
 
 
 def new_member(key: str, node: Node, style: Style) -> list[Item]:
@@ -138,7 +140,7 @@ def wanted_text(wanted: Found | str, style: Style) -> str:
     """The text of a value in a container of this style."""
     if isinstance(wanted, Found):
         return wanted.raw
-    return escape_surrogates(layout_value(wanted.strip(SPACE), style))
+    return escape_surrogates(widen(layout_value(narrow(wanted.strip(SPACE)), style)))
 
 
 def _place(wanted: Found | str) -> str | Place:

@@ -19,9 +19,10 @@ import itertools
 import json
 import os
 import random
+import re
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -96,6 +97,11 @@ def name_of(member: Any) -> str:
     return json.dumps(member, sort_keys=True, default=str)
 
 
+@cache
+def _name_of_text(raw: str) -> str:
+    return name_of(_DECODER.decode(raw))
+
+
 def is_like(one: Any, other: Any) -> bool:
     """Whether both are objects, or both are sets."""
     return isinstance(one, dict) and isinstance(other, dict) and (_IS_LIST in one) == (_IS_LIST in other)
@@ -161,8 +167,13 @@ def _content(value: dict[str, Any]) -> bool:
 
 
 def place_of(change: Change) -> Path_:
-    keys = tuple(key.replace("~1", "/").replace("~0", "~") for key in change.pointer[1:].split("/"))
-    return keys if change.member is None else (*keys, name_of(_DECODER.decode(change.member)))
+    return _place(change.pointer, change.member)
+
+
+@cache
+def _place(pointer: str, member: str | None) -> Path_:
+    keys = tuple(key.replace("~1", "/").replace("~0", "~") for key in pointer[1:].split("/"))
+    return keys if member is None else (*keys, name_of(_DECODER.decode(member)))
 
 
 def get(value: Any, path: Path_) -> Any:
@@ -256,7 +267,7 @@ def _put(value: Any, place: Path_, change: Change) -> Any:
 # ---- another program's hand: text edits with a scanner of their own
 
 _RAW = json.JSONDecoder().raw_decode
-_SPACES = " \t\r\n"
+_SPACE = re.compile("[ \t\r\n]*").match
 
 
 class Slot(NamedTuple):
@@ -267,9 +278,7 @@ class Slot(NamedTuple):
 
 
 def _skip(text: str, here: int) -> int:
-    while here < len(text) and text[here] in _SPACES:
-        here += 1
-    return here
+    return _SPACE(text, here).end()  # type: ignore[union-attr]
 
 
 def slots(text: str, start: int) -> list[Slot]:
@@ -307,7 +316,7 @@ def foreign_members(text: str | None, ours: set[Path_]) -> list[tuple[Path_, str
 def _foreign(text: str, start: int, path: Path_, ours: set[Path_]) -> Iterator[tuple[Path_, str]]:
     for slot in slots(text, start):
         raw = text[slot.value : slot.end]
-        here = (*path, slot.key if text[start] == "{" else name_of(_DECODER.decode(raw)))
+        here = (*path, slot.key if text[start] == "{" else _name_of_text(raw))
         if here in ours:
             continue
         if raw[0] in "{[" and any(place[: len(here)] == here for place in ours):

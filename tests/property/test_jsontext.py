@@ -20,7 +20,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kimi_profiles.jsontext import Address, Blocked, Document, Found, JsonTextError, canonical, join_pointer
+from kimi_profiles.jsontext import (
+    Address,
+    Blocked,
+    Document,
+    Found,
+    JsonTextError,
+    canonical,
+    join_pointer,
+    scan,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -702,6 +711,20 @@ def check_mutation(text: str) -> None:
     assert 1 <= line <= len(lines)
     assert 1 <= column <= len(lines[line - 1]) + 1
     assert caught.value.message
+
+
+@every_law
+def test_odd_documents_of_which_little_is_noted(
+    law: Callable[[random.Random, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an object of very many members, whose small ones are only looked at when they matter."""
+    monkeypatch.setattr(scan, "_MANY", 1)
+    monkeypatch.setattr(scan, "_RUN_CHARS", 30)
+
+    def check(rng: random.Random) -> None:
+        law(rng, Writer(rng).document())
+
+    run_cases(check, 1500 if IS_CI else 300)
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

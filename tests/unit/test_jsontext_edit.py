@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from kimi_profiles.jsontext import Address, Document, Found, dumps
-from kimi_profiles.jsontext.splices import Splice, splice
+from kimi_profiles.jsontext.splices import Splice, splice, splice_bytes
 
 GONE = object()
 """As a wanted value: nothing shall stand there."""
@@ -458,6 +458,7 @@ SPLICES = {
 @pytest.mark.parametrize(("splices", "after"), SPLICES.values(), ids=SPLICES)
 def test_splice(splices: list[Splice], after: str) -> None:
     assert splice("abcdef", splices) == after
+    assert splice_bytes(b"abcdef", splices) == after.encode()
 
 
 @pytest.mark.parametrize(

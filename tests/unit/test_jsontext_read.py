@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
-from kimi_profiles.jsontext import Address, Blocked, Document, Found, State, join_pointer, split_pointer
+from kimi_profiles.jsontext import (
+    Address,
+    Blocked,
+    Document,
+    Found,
+    JsonTextError,
+    State,
+    join_pointer,
+    split_pointer,
+)
+from kimi_profiles.jsontext.scan import MAX_ITEMS
 
 HUGE = "9" * 5000
 
@@ -145,6 +157,52 @@ def test_pointer(pointer: str, keys: tuple[str, ...]) -> None:
 def test_no_pointer(pointer: str) -> None:
     with pytest.raises(ValueError, match="not a JSON Pointer"):
         split_pointer(pointer)
+
+
+@pytest.mark.parametrize("count", [MAX_ITEMS, MAX_ITEMS + 1])
+def test_a_list_that_is_walked_has_a_limit(count: int) -> None:
+    document = Document('{"a":[' + ",".join(["1"] * count) + "]}")
+
+    with contextlib.nullcontext() if count == MAX_ITEMS else pytest.raises(JsonTextError, match="50,000"):
+        document.read([Address("/a", "2")])
+
+
+def test_no_list_grows_beyond_that_limit() -> None:
+    document = Document('{"a":[' + ",".join(["1"] * MAX_ITEMS) + "]}")
+
+    with pytest.raises(JsonTextError, match="50,000"):
+        document.edit({Address("/a", "2"): "2"})
+
+
+AMONG_MANY = {
+    "the first": ("k0", Found("0", None)),
+    "one that is noted by itself": ("k999", Found("999", "k998")),
+    "the first that is not": ("k1000", Found("1000", "k999")),
+    "the first of another run": ("k2000", Found("2000", "k1999")),
+    "one with an escape": ("é", Found("0", "k2999")),
+    "behind that one": ("k3000", Found("3000", "é")),
+    "a duplicate in another run": ("twice", Found("2", "k1499")),
+    "behind duplicates": ("late", Found("1", "k4499")),
+    "the last": ("k4999", Found("4999", "late")),
+    "none that is a value": ("v", None),
+    "none inside": ("x", None),
+}
+
+
+@pytest.mark.parametrize("value", ["{}", '"\\n"'], ids=["runs", "small members"])
+@pytest.mark.parametrize(("key", "state"), AMONG_MANY.values(), ids=AMONG_MANY)
+def test_a_key_among_many(key: str, state: State, value: str) -> None:
+    members = [f'"k{number}" :{number}' for number in range(5_000)]
+    members[4_999:4_999] = ['"late":1']
+    members[4_500:4_999] = ['"k1":1', '"k1400":1400', '"twice": 2', *members[4_999:]]
+    members[3_000:3_000] = ['"\\u00e9":0']
+    members[1_500:1_500] = ['"twice":1']
+    members[1_200:1_200] = [f'"n{number}":{value}' for number in range(300)] + ['"y":"v"', '"y":{"x":1}']
+    text = "{" + ",\n".join(members) + "}"
+    address = Address(join_pointer(key))
+
+    for document in (Document(text), Document(text.encode())):
+        assert document.read([address])[address] == state
 
 
 def test_an_address_does_not_print_its_member() -> None:
