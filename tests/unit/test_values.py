@@ -7,11 +7,12 @@ import dataclasses
 import pickle
 import subprocess
 import sys
+import typing
 from typing import Any
 
 import pytest
 
-from kimi_profiles.values import asdict, dataclass, field, replace
+from kimi_profiles.values import NamedTuple, asdict, dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +140,47 @@ def test_they_are_copied_pickled_and_matched() -> None:
             assert (x, y) == (1, 7)
 
 
+class Place(NamedTuple):
+    """A pair with a default."""
+
+    line: int
+    column: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is where everything begins."""
+        return self == (1, 1)
+
+
+class Pair(typing.NamedTuple):
+    """The same by the original."""
+
+    line: int
+    column: int = 1
+
+
+def test_a_named_tuple_is_one() -> None:
+    place = Place(3)
+    assert (place, place.line, place.column) == ((3, 1), 3, 1)
+    assert repr(place) == "Place(line=3, column=1)"
+    assert (Place._fields, Place._field_defaults) == (Pair._fields, Pair._field_defaults)
+    assert (place._asdict(), place._replace(line=4)) == ({"line": 3, "column": 1}, (4, 1))
+    assert Place(1).is_first
+    assert Place.__doc__ == "A pair with a default."
+    assert pickle.loads(pickle.dumps(place)) == place
+    assert min(Place(2, 2), Place(1, 3)).column == 3
+    with pytest.raises(TypeError):
+        Place()  # type: ignore[call-arg]
+    with pytest.raises(AttributeError):
+        place.line = 4  # type: ignore[misc]
+
+
 def test_making_them_loads_neither_inspect_nor_dataclasses() -> None:
     code = (
         "import sys\n"
-        "from kimi_profiles.values import dataclass, replace\n"
+        "from kimi_profiles.values import NamedTuple, dataclass, replace\n"
+        "class B(NamedTuple):\n"
+        "    x: int = 1\n"
         "@dataclass(frozen=True, slots=True)\n"
         "class A:\n"
         "    x: int = 1\n"
