@@ -363,7 +363,7 @@ class ClaudeCode:
 
     def state_text(self) -> str:
         """What ``.claude.json`` holds now; empty where it is not there, or not to be read."""
-        return _text_or_empty(self.places.claude_json)
+        return _data_or_empty(self.places.claude_json).decode("utf-8", "replace")
 
     @property
     def _project(self) -> Path:
@@ -378,7 +378,7 @@ class ClaudeCode:
         stand_in = Secret("no-token-is-needed-for-this")
         if path == self.scope.settings:
             surroundings = Surroundings(self._supplied(), self.helper_command(profile))
-            text = _text_or_empty(path)
+            text = _data_or_empty(path)
             return settings_changes(profile, stand_in, record=Record(), text=text, surroundings=surroundings)
         return claude_json_changes(profile, stand_in)
 
@@ -402,10 +402,10 @@ class ClaudeCode:
         ]
         surroundings = Surroundings(self._supplied(), self.helper_command(profile))
 
-        def settings(record: Record, text: str | None) -> Sequence[Change]:
+        def settings(record: Record, text: bytes | None) -> Sequence[Change]:
             return settings_changes(profile, secret, record=record, text=text, surroundings=surroundings)
 
-        def claude_json(_: Record, __: str | None) -> Sequence[Change]:
+        def claude_json(_: Record, __: bytes | None) -> Sequence[Change]:
             changes = claude_json_changes(profile, secret)
             return [change for change in changes if not (keep_login and change.pointer == "/primaryApiKey")]
 
@@ -466,12 +466,12 @@ class ClaudeCode:
             # Weaker settings may change at any time, by another apply among others.
             names |= MASKABLE
         for path in (*self.scope.lower, self.places.claude_json):
-            names |= supplied_by_settings(_text_or_empty(path))
+            names |= supplied_by_settings(_data_or_empty(path))
         return names
 
     def _login_notices(self, profile: Profile, *, keep_login: bool) -> list[Notice]:
         is_kept = keep_login or not profile.detach_login or self.scope.claude_json is None
-        if not is_kept or not has_login(_text_or_empty(self.places.claude_json)):
+        if not is_kept or not has_login(_data_or_empty(self.places.claude_json)):
             return []
         message = f"{self.places.claude_json} holds a Console login, whose key goes to {profile.base_url} too"
         return [
@@ -517,14 +517,9 @@ def _with_restart_notice(result: Result) -> Result:
     return Result(result.command, result.profile, result.scope, result.targets, (*result.warnings, notice))
 
 
-def _read_text(path: Path) -> str | None:
-    data = read_file(path)
-    return None if data is None else data.decode("utf-8", "replace")
-
-
-def _text_or_empty(path: Path) -> str:
+def _data_or_empty(path: Path) -> bytes:
     """For files that are only looked at: one that cannot be read supplies nothing."""
     try:
-        return _read_text(path) or ""
+        return read_file(path) or b""
     except NotPermittedError:
-        return ""
+        return b""

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ["sha256"]
 
 _SMALL_BYTES = 1 << 16
 
 
-def sha256(data: bytes) -> str:
-    """The 64 hexadecimal digits of the SHA-256 of ``data``."""
-    return (_own_sha256 if len(data) <= _SMALL_BYTES else _fast_sha256)(data)
+def sha256(*parts: bytes) -> str:
+    """The 64 hexadecimal digits of the SHA-256 of all ``parts``, one behind the other."""
+    digest = _fast_sha256() if _built_in is None or sum(map(len, parts)) > _SMALL_BYTES else _built_in()
+    for part in parts:
+        digest.update(part)
+    return str(digest.hexdigest())
 
 
-def _fast_sha256(data: bytes) -> str:
+def _fast_sha256() -> Any:
     import hashlib
 
-    return hashlib.sha256(data).hexdigest()
+    return hashlib.sha256()
 
 
 # hashlib loads OpenSSL, which takes a quarter of Python's own start and is worth it for much data only. The
@@ -27,7 +34,3 @@ except ImportError:
         from _sha256 import sha256 as _built_in  # type: ignore[import-not-found]
     except ImportError:
         _built_in = None
-
-
-def _own_sha256(data: bytes) -> str:
-    return _fast_sha256(data) if _built_in is None else _built_in(data).hexdigest()

@@ -112,11 +112,11 @@ class Record:
         """A salted digest of the JSON value ``raw`` at ``pointer``; equal for equal values."""
         return self._hash(pointer, None if raw is None else canonical(raw))
 
-    def digest_text(self, text: str | None) -> str:
-        """A salted digest of a whole text; ``None`` is no file."""
+    def digest_text(self, text: str | bytes | None) -> str:
+        """A salted digest of a whole text, which may be given as UTF-8; ``None`` is no file."""
         return self._hash("text", text)
 
-    def knows(self, text: str | None) -> bool:
+    def knows(self, text: str | bytes | None) -> bool:
         """Whether ``text`` without our part is just ``base``, to the byte."""
         return self.base is not None and self.digest_text(text) in self.texts
 
@@ -165,9 +165,10 @@ class Record:
         except ValueError:  # a broken escape
             return None
 
-    def _hash(self, kind: str, text: str | None) -> str:
+    def _hash(self, kind: str, text: str | bytes | None) -> str:
         head = f"{self.salt}\0{kind}\0{'-' if text is None else '+'}"
-        return sha256((head + (text or "")).encode("utf-8", "surrogatepass"))
+        data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text or b""
+        return sha256(head.encode(), data)
 
     def joined(self, other: Record) -> Record:
         """Both at once: what to write ahead, true before and after the file is replaced.

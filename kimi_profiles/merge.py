@@ -174,7 +174,7 @@ def helper_command(profile: Profile, *, store: str | None = None) -> str:
     return helper_line(profile, command)
 
 
-def _planned(text: str, record: Record, changes: Sequence[Change]) -> TextPlan:
+def _planned(text: str, record: Record, changes: Sequence[Change]) -> TextPlan[str]:
     try:
         return plan_text(text or None, record, changes, holder=_TEXT)
     except ProfilesError:

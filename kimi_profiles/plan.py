@@ -23,19 +23,19 @@ from kimi_profiles.change import Action
 from kimi_profiles.errors import TargetInvalidError
 from kimi_profiles.jsontext import Address, Blocked, Document, Found, canonical, is_hollow
 from kimi_profiles.ledger import ABSENT, Owned, Record, union
-from kimi_profiles.values import dataclass, field, replace
+from kimi_profiles.values import Generic, dataclass, field, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Literal
+    from typing import Literal, TypeVar
 
     from kimi_profiles.change import Change
     from kimi_profiles.jsontext import Wanted
 
-__all__ = ["Drift", "TextPlan", "find_drift", "plan_text"]
+    _Text = TypeVar("_Text", bound=str | bytes)
 
-_Key = tuple[str, str | None]
+__all__ = ["Drift", "TextPlan", "find_drift", "plan_bytes", "plan_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
-class TextPlan:
-    """What shall become of one file.
+class TextPlan(Generic["_Text"]):
+    """What shall become of one file, as text or as the bytes of it.
 
     Attributes:
         now: Its text; ``None`` where there is none.
@@ -60,9 +60,9 @@ class TextPlan:
         drift: What somebody else changed.
     """
 
-    now: str | None = field(repr=False)
-    text: str | None = field(repr=False)
-    base: str | None = field(repr=False)
+    now: _Text | None = field(repr=False)
+    text: _Text | None = field(repr=False)
+    base: _Text | None = field(repr=False)
     keeps_base: bool
     record: Record
     actions: tuple[Action, ...]
@@ -86,20 +86,36 @@ class _Sides:
     is_drift: bool
 
 
-def plan_text(text: str | None, record: Record, changes: Sequence[Change], *, holder: str) -> TextPlan:
-    """Merge ``changes`` into ``text`` and take out what ``holder`` wanted before and wants no longer.
+def plan_text(text: str | None, record: Record, changes: Sequence[Change], *, holder: str) -> TextPlan[str]:
+    """As :func:`plan_bytes`, for text."""
+    plan = plan_bytes(_encoded(text), record, changes, holder=holder)
+    return TextPlan(
+        now=text,
+        text=_decoded(plan.text),
+        base=_decoded(plan.base),
+        keeps_base=plan.keeps_base,
+        record=plan.record,
+        actions=plan.actions,
+        drift=plan.drift,
+    )
+
+
+def plan_bytes(
+    data: bytes | None, record: Record, changes: Sequence[Change], *, holder: str
+) -> TextPlan[bytes]:
+    """Merge ``changes`` into a file and take out what ``holder`` wanted before and wants no longer.
 
     Args:
-        text: The file now; ``None`` where there is none.
+        data: The file now, in UTF-8; ``None`` where there is none.
         record: What we know about it.
         changes: What ``holder`` wants; none to take it all out.
         holder: On whose behalf: the path of a settings file. What other holders want stays.
 
     Raises:
-        JsonTextError: ``text`` is not strict JSON.
+        JsonTextError: ``data`` is not strict JSON.
         TargetInvalidError: A wanted key lies below something that is not an object, or not a list.
     """
-    document = Document(text or "")
+    document = Document(data or b"")
     sides = _three_sides(document, record, changes)
     _check_reachable(document, changes)
     record = replace(record, made=_still_made(document, record))
@@ -114,42 +130,44 @@ def plan_text(text: str | None, record: Record, changes: Sequence[Change], *, ho
     wanted = {side.address: final for side, final, _ in finals if not _is_same(side.now, final)}
     filled = [address for address, state in wanted.items() if state is not None]
     made = union(record.made, document.missing_containers(filled))
-    new_text = document.edit(wanted, prune=record.made)
+    new = document.edit(wanted, prune=record.made)
     owned_next = tuple(owned for _, _, owned in finals if owned is not None)
-    made = _made_next(made, new_text, finals)
-    keeps_base = record.knows(text)
+    made = _made_next(made, new, finals)
+    keeps_base = record.knows(data)
     base = None if keeps_base else _without_us(document, sides, record)
-    result: str | None = new_text
-    if not owned_next and (record.was_created or record.base == ABSENT) and is_hollow(new_text):
+    result: bytes | None = new
+    if not owned_next and (record.was_created or record.base == ABSENT) and is_hollow(new):
         result = None
-    if text is None and not wanted:
+    if data is None and not wanted:
         result = None
-    if not keeps_base and result == text and owned_next != record.owned:
+    if not keeps_base and result == data and owned_next != record.owned:
         # No write renews the base, and with other things owned the old one must not come back as a whole.
         record = replace(record, base=None, texts=())
     return TextPlan(
-        now=text,
+        now=data,
         text=result,
-        base=None if text is None and base is not None and is_hollow(base) else base,
+        base=None if data is None and base is not None and is_hollow(base) else base,
         keeps_base=keeps_base,
         record=replace(
             record,
             owned=owned_next,
             made=made,
-            was_created=record.was_created or text is None,
+            was_created=record.was_created or data is None,
         ),
         actions=tuple(_action(side, final) for side, final, _ in finals if side.address in wanted),
         drift=tuple(_drift(side, final) for side, final, _ in finals if side.is_drift),
     )
 
 
-def find_drift(text: str | None, record: Record, *, holder: str) -> tuple[tuple[Owned, str | None], ...]:
+def find_drift(
+    text: str | bytes | None, record: Record, *, holder: str
+) -> tuple[tuple[Owned, str | None], ...]:
     """What ``holder`` wanted and the file does not hold, each with what it does hold, in order of the record.
 
     Raises:
         JsonTextError: ``text`` is not strict JSON.
     """
-    document = Document(text or "")
+    document = Document(_encoded(text) or b"")
     drift = []
     for owned in record.owned:
         if holder not in owned.holders:
@@ -162,7 +180,15 @@ def find_drift(text: str | None, record: Record, *, holder: str) -> tuple[tuple[
     return tuple(drift)
 
 
-def _three_sides(document: Document[str], record: Record, changes: Sequence[Change]) -> list[_Sides]:
+def _encoded(text: str | bytes | None) -> bytes | None:
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+
+
+def _decoded(data: bytes | None) -> str | None:
+    return None if data is None else data.decode("utf-8", "surrogatepass")
+
+
+def _three_sides(document: Document[bytes], record: Record, changes: Sequence[Change]) -> list[_Sides]:
     """Every key that is wanted or owned; the wanted ones first, in their order."""
     owned = {entry.key: entry for entry in record.owned}
     sides = []
@@ -177,7 +203,7 @@ def _three_sides(document: Document[str], record: Record, changes: Sequence[Chan
     return sides
 
 
-def _address(document: Document[str], record: Record, owned: Owned) -> Address | None:
+def _address(document: Document[bytes], record: Record, owned: Owned) -> Address | None:
     """Where ``owned`` is; ``None`` for a member that nobody finds in its list any more.
 
     A member is found by its digest: the ledger does not hold the text of what we wrote.
@@ -193,7 +219,7 @@ def _address(document: Document[str], record: Record, owned: Owned) -> Address |
 
 
 def _side(
-    document: Document[str], record: Record, address: Address, owned: Owned | None, change: Change | None
+    document: Document[bytes], record: Record, address: Address, owned: Owned | None, change: Change | None
 ) -> _Sides:
     state = document.read([address])[address]
     now = state if isinstance(state, Found) else None
@@ -206,7 +232,7 @@ def _side(
     return _Sides(address, owned, change, now, now, is_drift=not _is_same(now, owned.before))
 
 
-def _check_reachable(document: Document[str], changes: Iterable[Change]) -> None:
+def _check_reachable(document: Document[bytes], changes: Iterable[Change]) -> None:
     for address, state in document.read([change.address for change in changes]).items():
         if isinstance(state, Blocked):
             kind = {"object": "an object", "list": "a list"}[state.expected]
@@ -220,7 +246,7 @@ def _check_reachable(document: Document[str], changes: Iterable[Change]) -> None
             )
 
 
-def _gives_way(change: Change, bases: dict[str, Found | None], document: Document[str]) -> bool:
+def _gives_way(change: Change, bases: dict[str, Found | None], document: Document[bytes]) -> bool:
     for pointer in change.unless:
         if pointer in bases:
             if bases[pointer] is not None:
@@ -259,7 +285,7 @@ def _is_what_we_wrote(side: _Sides, record: Record) -> bool:
     return owned is not None and not side.is_drift and record.digest(owned.pointer, raw) in owned.wrote
 
 
-def _still_made(document: Document[str], record: Record) -> tuple[str, ...]:
+def _still_made(document: Document[bytes], record: Record) -> tuple[str, ...]:
     """Containers that we made and nobody replaced by something of another kind."""
     if not record.made:
         return ()
@@ -269,7 +295,7 @@ def _still_made(document: Document[str], record: Record) -> tuple[str, ...]:
 
 
 def _made_next(
-    made: tuple[str, ...], text: str, finals: Sequence[tuple[_Sides, Wanted, Owned | None]]
+    made: tuple[str, ...], data: bytes, finals: Sequence[tuple[_Sides, Wanted, Owned | None]]
 ) -> tuple[str, ...]:
     """Those that are still there, with something of ours in them; any other is the user's from now on."""
     ours = [(f"{owned.pointer}/", final) for _, final, owned in finals if owned is not None]
@@ -279,7 +305,7 @@ def _made_next(
     }
     # What holds something is there; only where we took all of ours out does the text have to be read again.
     unsure = [Address(pointer) for pointer, are_there in filled.items() if are_there and not any(are_there)]
-    there = Document(text).read(unsure) if unsure else {}
+    there = Document(data).read(unsure) if unsure else {}
     return tuple(
         pointer
         for pointer, are_there in filled.items()
@@ -287,7 +313,7 @@ def _made_next(
     )
 
 
-def _without_us(document: Document[str], sides: Iterable[_Sides], record: Record) -> str:
+def _without_us(document: Document[bytes], sides: Iterable[_Sides], record: Record) -> bytes:
     wanted = {side.address: side.base for side in sides if not _is_same(side.now, side.base)}
     return document.edit(wanted, prune=record.made)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from codecs import getincrementaldecoder
 from pathlib import Path
 
 from kimi_profiles.backups import load_backup
@@ -11,7 +12,7 @@ from kimi_profiles.errors import NotPermittedError, ProfilesError, TargetInvalid
 from kimi_profiles.files import PRIVATE, Snapshot, check_lent, take_snapshot
 from kimi_profiles.git import is_tracked
 from kimi_profiles.ledger import ABSENT, Application, Ledger, Record, read_ledger
-from kimi_profiles.plan import TextPlan, plan_text
+from kimi_profiles.plan import TextPlan, plan_bytes
 from kimi_profiles.route import resolve
 from kimi_profiles.values import dataclass, field, replace
 
@@ -22,7 +23,18 @@ if TYPE_CHECKING:
     from kimi_profiles.backups import Backup
     from kimi_profiles.change import Change
 
-__all__ = ["Intent", "TargetIntent", "TargetPlan", "decode", "encode", "plan_target", "plan_targets"]
+__all__ = [
+    "Intent",
+    "TargetIntent",
+    "TargetPlan",
+    "checked",
+    "decode",
+    "encode",
+    "plan_target",
+    "plan_targets",
+]
+
+_CHUNK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +42,15 @@ class TargetIntent:
     """What is wanted of one file.
 
     Attributes:
-        changes: From what is on record, and the text now, to what is wanted; nothing wanted takes our part
-            out.
+        changes: From what is on record, and what the file holds, to what is wanted; nothing wanted takes
+            our part out.
         has_client_lock: Whether Claude Code locks this file when it writes it.
         is_shared: Whether the file is meant to be committed, tracked already or not.
         restores: The backup whose bytes are to be put in the place of the file, once our part is taken out.
     """
 
     path: Path
-    changes: Callable[[Record, str | None], Sequence[Change]]
+    changes: Callable[[Record, bytes | None], Sequence[Change]]
     has_client_lock: bool = False
     is_shared: bool = False
     restores: Backup | None = None
@@ -81,7 +93,7 @@ class TargetPlan:
     intent: TargetIntent
     snapshot: Snapshot
     earlier: Record = field(repr=False)
-    text: TextPlan
+    text: TextPlan[bytes]
     mode: int | None
     record: Record = field(repr=False)
 
@@ -93,7 +105,7 @@ class TargetPlan:
     @property
     def data(self) -> bytes | None:
         """The bytes to be; ``None`` for no file."""
-        return encode(self.text.text)
+        return self.text.text
 
     @property
     def is_changed(self) -> bool:
@@ -125,8 +137,8 @@ def plan_target(target: TargetIntent, intent: Intent, ledger: Ledger, backups: P
         text = _restored(copy, snapshot, record, holder=str(intent.holder))
         return TargetPlan(target, snapshot, record, text, target.restores.mode, text.record)
     try:
-        now = decode(snapshot)
-        text = plan_text(now, record, target.changes(record, now), holder=str(intent.holder))
+        now = checked(snapshot)
+        text = plan_bytes(now, record, target.changes(record, now), holder=str(intent.holder))
     except TargetInvalidError as error:
         raise error.at(target.path) from None
     if not text.record.owned and text.keeps_base and record.owned:
@@ -179,7 +191,7 @@ def _check_private(target: TargetIntent) -> None:
         )
 
 
-def _exact(text: TextPlan, record: Record, backups: Path) -> TextPlan:
+def _exact(text: TextPlan[bytes], record: Record, backups: Path) -> TextPlan[bytes]:
     """Nothing of ours is left to keep, and nobody else wrote in between: give the very bytes back."""
     if record.base == ABSENT or record.base is None:
         return replace(text, text=None)
@@ -187,17 +199,17 @@ def _exact(text: TextPlan, record: Record, backups: Path) -> TextPlan:
         data = load_backup(backups, record.base)
     except ProfilesError:  # gone, damaged, or something else in its place
         return text
-    return replace(text, text=None if data is None else data.decode("utf-8"))
+    return replace(text, text=data)
 
 
-def _restored(copy: bytes | None, snapshot: Snapshot, record: Record, *, holder: str) -> TextPlan:
+def _restored(copy: bytes | None, snapshot: Snapshot, record: Record, *, holder: str) -> TextPlan[bytes]:
     """``copy`` in the place of the file, the file without our part as the base that is to be saved first.
 
     What the file holds may be anything: that it is broken is why somebody restores it.
     """
     now, then = (_any_text(data) for data in (snapshot.data, copy))
     try:
-        text = plan_text(now, record, (), holder=holder)
+        text = plan_bytes(snapshot.data, record, (), holder=holder)
     except TargetInvalidError:
         base = record.without_secrets(now or "")
         if base is None:
@@ -206,20 +218,23 @@ def _restored(copy: bytes | None, snapshot: Snapshot, record: Record, *, holder:
                 hint="move the file away, to a place that only you can read, then run this again",
                 path=snapshot.path,
             ) from None
-        text = TextPlan(now, now, base, keeps_base=False, record=record.without(holder), actions=(), drift=())
-    return replace(text, text=then, actions=difference(now, then), drift=())
+        text = TextPlan(
+            now=snapshot.data,
+            text=snapshot.data,
+            base=base.encode("utf-8", "surrogateescape"),
+            keeps_base=False,
+            record=record.without(holder),
+            actions=(),
+            drift=(),
+        )
+    return replace(text, text=copy, actions=difference(now, then), drift=())
 
 
 def _any_text(data: bytes | None) -> str | None:
     return None if data is None else data.decode("utf-8", "surrogateescape")
 
 
-def encode(text: str | None) -> bytes | None:
-    """The bytes of a text; those that were not UTF-8 come back as they were."""
-    return None if text is None else text.encode("utf-8", "surrogateescape")
-
-
-def _modes(snapshot: Snapshot, text: TextPlan) -> tuple[int | None, int | None]:
+def _modes(snapshot: Snapshot, text: TextPlan[bytes]) -> tuple[int | None, int | None]:
     """Permission bits to be, and those to give back later."""
     now, before = snapshot.mode, text.record.mode_before
     if text.text is None:
@@ -234,24 +249,45 @@ def _modes(snapshot: Snapshot, text: TextPlan) -> tuple[int | None, int | None]:
 
 
 def decode(snapshot: Snapshot) -> str | None:
-    """The text of a file; ``None`` where there is none.
+    """The text of a file; ``None`` where there is none. Raises like :func:`checked`."""
+    data = checked(snapshot)
+    return None if data is None else data.decode("utf-8")
+
+
+def encode(text: str | None) -> bytes | None:
+    """The bytes of a text; those that were not UTF-8 come back as they were."""
+    return None if text is None else text.encode("utf-8", "surrogateescape")
+
+
+def checked(snapshot: Snapshot) -> bytes | None:
+    """The bytes of a file that is to be JSON; ``None`` where there is none.
 
     Raises:
         TargetInvalidError: It is not UTF-8.
     """
-    if snapshot.data is None:
-        return None
+    data = snapshot.data
+    if data is None or data.isascii():
+        return data
+    decoder = getincrementaldecoder("utf-8")()
+    for start in range(0, len(data), _CHUNK_BYTES):  # whole, its text might be four times as large
+        try:
+            decoder.decode(data[start : start + _CHUNK_BYTES], final=start + _CHUNK_BYTES >= len(data))
+        except UnicodeDecodeError:
+            raise _not_utf8(data, snapshot.path) from None
+    return data
+
+
+def _not_utf8(data: bytes, path: Path) -> TargetInvalidError:
+    before = data
     try:
-        return snapshot.data.decode("utf-8")
+        data.decode("utf-8")
     except UnicodeDecodeError as error:
-        start = snapshot.data[: error.start]
-        reason = "this is not UTF-8"
-        if snapshot.data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            reason = "this is UTF-16"
-        raise TargetInvalidError(
-            reason,
-            hint="save it as UTF-8; nothing was written",
-            path=snapshot.path,
-            line=start.count(b"\n") + 1,
-            column=len(start[start.rfind(b"\n") + 1 :].decode("utf-8")) + 1,
-        ) from None
+        before = data[: error.start]
+    is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return TargetInvalidError(
+        "this is UTF-16" if is_utf16 else "this is not UTF-8",
+        hint="save it as UTF-8; nothing was written",
+        path=path,
+        line=before.count(b"\n") + 1,
+        column=len(before[before.rfind(b"\n") + 1 :].decode("utf-8")) + 1,
+    )

@@ -49,8 +49,8 @@ from kimi_profiles.ledger import (
     write_ledger,
 )
 from kimi_profiles.locks import hold_folder_lock, hold_lock, sweep_folder_lock
-from kimi_profiles.plan import plan_text
-from kimi_profiles.targets import Intent, TargetIntent, TargetPlan, decode, encode, plan_target
+from kimi_profiles.plan import plan_bytes
+from kimi_profiles.targets import Intent, TargetIntent, TargetPlan, checked, plan_target
 from kimi_profiles.values import dataclass, replace
 
 TYPE_CHECKING = False
@@ -189,7 +189,7 @@ class _Run:
         if not record.owned and plan.intent.restores is None:  # the text to be is that base
             return replace(plan, record=replace(record, base=None, texts=()))
         mode = record.mode_before if record.mode_before is not None else plan.snapshot.mode
-        data = encode(text.base)
+        data = text.base
         with _must_be_durable():
             backup = save_backup(self.backups, plan.path, data, mode=mode)
         self.made_backups[plan.path] = backup_path(self.backups, backup)
@@ -250,7 +250,7 @@ class _Run:
             return False
         changes, record = plan.intent.changes(plan.earlier, plan.text.now), self.ahead[str(plan.path)]
         try:
-            again = plan_text(decode(after), record, changes, holder=str(self.intent.holder))
+            again = plan_bytes(checked(after), record, changes, holder=str(self.intent.holder))
         except TargetInvalidError:  # perhaps half of what another program is writing
             return False
         return not again.is_changed

@@ -17,6 +17,7 @@ def test_it_is_sha256(size: int, built_in: object, monkeypatch: pytest.MonkeyPat
     data = bytes(number % 251 for number in range(size))
     monkeypatch.setattr(digests, "_built_in", built_in)
     assert digests.sha256(data) == hashlib.sha256(data).hexdigest()
+    assert digests.sha256(data[:7], b"", data[7:]) == digests.sha256(data)
 
 
 def test_little_data_does_not_load_openssl() -> None:
