@@ -3,7 +3,7 @@
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo test test-long test-fast lint format site clients clean
+.PHONY: help .venv demo test test-long test-fast lint format site bench clients clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,10 @@ format: .venv ## Rewrite the code in the project's format
 site: .venv ## Build the documentation as a site, into build/site
 	@.venv/bin/python docs/generate.py
 	@.ci/site
+
+bench: .venv ## Measure, beside other tools, and write docs/performance.md (ONLY=startup, large, many, others: print)
+	@$(RUN) pip install --quiet --group bench
+	@PYTHONPATH=tests $(RUN) benchmarks $(ONLY)
 
 clients: ## Fetch the two Claude Code versions that tests/real_client runs (needs npm)
 	@.ci/clients

@@ -33,7 +33,13 @@ PAGES = {
         "docs/api",
         "CHANGELOG",
     ],
-    "How it works": ["docs/claude-code", "docs/reliability", "docs/architecture", "tests/faults/README"],
+    "How it works": [
+        "docs/claude-code",
+        "docs/reliability",
+        "docs/performance",
+        "docs/architecture",
+        "tests/faults/README",
+    ],
     "Examples": ["examples/*/README"],
     "Other languages": ["docs/*/*"],
 }
