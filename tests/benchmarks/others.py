@@ -49,7 +49,7 @@ class Tool:
         registry: ``PyPI`` or ``npm``.
         program: Name of its command.
         set_up: Called with the command and a home; makes both providers known.
-        switch: Arguments that switch to the provider that follows, or that stands for NAME.
+        switch: Arguments that switch; NAME stands for the provider.
         listing: Arguments that list the providers.
         target: The file to which the address goes, from the home.
         pause_s: Waited before each switch, where one right after another fails.
