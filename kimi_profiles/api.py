@@ -4,42 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
-import time
 from pathlib import Path
 
 from kimi_profiles.backups import KEPT, Backup, list_backups
-from kimi_profiles.claude import (
-    MASKABLE,
-    Surroundings,
-    claude_json_changes,
-    environment_notices,
-    has_login,
-    helper_line,
-    settings_changes,
-    supplied_by_env,
-    supplied_by_settings,
-)
-from kimi_profiles.credentials import read_token, token_notices
-from kimi_profiles.endpoint import check_token, profile_notices
-from kimi_profiles.errors import (
-    LedgerInvalidError,
-    NotFoundError,
-    Notice,
-    NotPermittedError,
-    ProfilesError,
-    TokenUnavailableError,
-    UsageError,
-)
-from kimi_profiles.files import read_file
-from kimi_profiles.ledger import Application, Record, needed_backups, read_ledger
+from kimi_profiles.errors import LedgerInvalidError, NotFoundError, Notice
+from kimi_profiles.ledger import Application, needed_backups, read_ledger
 from kimi_profiles.paths import find_places, find_scope
-from kimi_profiles.restore import find_backups, forget_backups, restore_intent
 from kimi_profiles.route import real_folder
-from kimi_profiles.secrets import Secret
-from kimi_profiles.status import Status, how_to_undo, read_status
-from kimi_profiles.targets import Intent, TargetIntent, TargetPlan, plan_targets
-from kimi_profiles.transaction import TargetResult, run_transaction
+from kimi_profiles.status import Status, read_status
 from kimi_profiles.values import dataclass, field
 
 TYPE_CHECKING = False
@@ -50,6 +22,8 @@ if TYPE_CHECKING:
     from kimi_profiles.paths import Places, Scope
     from kimi_profiles.profile import Profile
     from kimi_profiles.survey import Survey
+    from kimi_profiles.targets import Intent, TargetPlan
+    from kimi_profiles.transaction import Outcome, TargetResult
 
 __all__ = ["ClaudeCode", "Plan", "Result", "Status"]
 
@@ -174,10 +148,12 @@ class ClaudeCode:
         keep_login: bool = False,
     ) -> Plan:
         """What :meth:`apply` would do. Nothing is written. Arguments and errors as there."""
-        intent, warnings = self._apply_intent(
-            profile, token=token, allow_tracked=allow_tracked, keep_login=keep_login
+        from kimi_profiles.intents import apply_intent
+
+        intent, warnings = apply_intent(
+            self, profile, token=token, allow_tracked=allow_tracked, keep_login=keep_login
         )
-        targets = tuple(plan_targets(intent, state=self.places.state))
+        targets = self._planned(intent)
         return Plan("apply", profile.name, self.scope.name, targets, tuple(warnings))
 
     def apply(
@@ -199,10 +175,12 @@ class ClaudeCode:
         Raises:
             ProfilesError: See :mod:`kimi_profiles.errors`; each says whether anything was written.
         """
-        intent, warnings = self._apply_intent(
-            profile, token=token, allow_tracked=allow_tracked, keep_login=keep_login
+        from kimi_profiles.intents import apply_intent, hidden_notices
+
+        intent, warnings = apply_intent(
+            self, profile, token=token, allow_tracked=allow_tracked, keep_login=keep_login
         )
-        outcome = run_transaction(intent, state=self.places.state, timeout_s=self.timeout_s)
+        outcome = self._carried_out(intent)
         if not any(target.plan.record.is_held_by(str(self.scope.settings)) for target in outcome.targets):
             warnings.append(
                 Notice(
@@ -211,14 +189,16 @@ class ClaudeCode:
                     "take it out by hand, or from a backup, if it comes from an earlier installation",
                 )
             )
-        warnings += self._hidden_notices()
+        warnings += hidden_notices(self)
         result = Result("apply", profile.name, self.scope.name, outcome.targets, tuple(warnings))
         return _with_restart_notice(result)
 
     def plan_unapply(self) -> Plan:
         """What :meth:`unapply` would do. Nothing is written."""
+        from kimi_profiles.intents import unapply_intent
+
         applied = self.applied()
-        targets = tuple(plan_targets(self._unapply_intent(), state=self.places.state))
+        targets = self._planned(unapply_intent(self))
         return Plan("unapply", applied.profile if applied else None, self.scope.name, targets, ())
 
     def unapply(self) -> Result:
@@ -229,7 +209,9 @@ class ClaudeCode:
         """
         if not self.places.state.is_dir():
             return Result("unapply", None, self.scope.name, (), ())
-        outcome = run_transaction(self._unapply_intent(), state=self.places.state, timeout_s=self.timeout_s)
+        from kimi_profiles.intents import unapply_intent
+
+        outcome = self._carried_out(unapply_intent(self))
         name = outcome.earlier.profile if outcome.earlier else None
         return _with_restart_notice(Result("unapply", name, self.scope.name, outcome.targets, ()))
 
@@ -245,8 +227,10 @@ class ClaudeCode:
 
     def plan_restore(self, backup: str) -> Plan:
         """What :meth:`restore` would do. Nothing is written. Argument and errors as there."""
-        intent = self._restore_intent(backup)
-        targets = tuple(plan_targets(intent, state=self.places.state))
+        from kimi_profiles.intents import restore_intent
+
+        intent = restore_intent(self, backup)
+        targets = self._planned(intent)
         known = read_ledger(self._ledger).applications.get(str(intent.holder))
         return Plan("restore", known.profile if known else None, self.scope.name, targets, ())
 
@@ -264,8 +248,10 @@ class ClaudeCode:
             UsageError: It means several.
             ProfilesError: See :mod:`kimi_profiles.errors`.
         """
-        intent = self._restore_intent(backup)
-        outcome = run_transaction(intent, state=self.places.state, timeout_s=self.timeout_s)
+        from kimi_profiles.intents import restore_intent
+
+        intent = restore_intent(self, backup)
+        outcome = self._carried_out(intent)
         name = outcome.earlier.profile if outcome.earlier else None
         return _with_restart_notice(Result("restore", name, self.scope.name, outcome.targets, ()))
 
@@ -275,6 +261,8 @@ class ClaudeCode:
         Returns:
             What was forgotten.
         """
+        from kimi_profiles.restore import forget_backups
+
         return forget_backups(self.places.state, kept=kept, timeout_s=self.timeout_s)
 
     def applied(self) -> Application | None:
@@ -304,7 +292,11 @@ class ClaudeCode:
             )
 
         def wanted(path: Path) -> Sequence[Change]:
-            return self._wanted(profile, path) if is_meant and profile is not None else ()
+            if not is_meant or profile is None:
+                return ()
+            from kimi_profiles.intents import wanted_changes
+
+            return wanted_changes(self, profile, path)
 
         return read_status(self.scope, ledger, wanted=wanted, warnings=warnings)
 
@@ -343,27 +335,25 @@ class ClaudeCode:
         Raises:
             UsageError: A path in it is not UTF-8.
         """
-        if profile.delivery != "helper":
-            return None
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "kimi_profiles",
-            "token",
-            profile.name,
-            "--for",
-            profile.base_url,
-        ]
-        if profile.source is not None and Path(profile.source) != self.places.store:
-            command += ["--store", profile.source]
-        if not self.is_own_home:
-            command += ["--home", str(self.places.home)]
-        return helper_line(profile, command)
+        from kimi_profiles.intents import helper_command
+
+        return helper_command(self, profile)
 
     def state_text(self) -> str:
         """What ``.claude.json`` holds now; empty where it is not there, or not to be read."""
-        return _data_or_empty(self.places.claude_json).decode("utf-8", "replace")
+        from kimi_profiles.intents import data_or_empty
+
+        return data_or_empty(self.places.claude_json).decode("utf-8", "replace")
+
+    def _planned(self, intent: Intent) -> tuple[TargetPlan, ...]:
+        from kimi_profiles.targets import plan_targets
+
+        return tuple(plan_targets(intent, state=self.places.state))
+
+    def _carried_out(self, intent: Intent) -> Outcome:
+        from kimi_profiles.transaction import run_transaction
+
+        return run_transaction(intent, state=self.places.state, timeout_s=self.timeout_s)
 
     @property
     def _project(self) -> Path:
@@ -372,138 +362,6 @@ class ClaudeCode:
     @property
     def _ledger(self) -> Path:
         return self.places.state / "ledger.json"
-
-    def _wanted(self, profile: Profile, path: Path) -> Sequence[Change]:
-        """What ``profile`` wants in a file, as far as that can be told without its token."""
-        stand_in = Secret("no-token-is-needed-for-this")
-        if path == self.scope.settings:
-            surroundings = Surroundings(self._supplied(), self.helper_command(profile))
-            text = _data_or_empty(path)
-            return settings_changes(profile, stand_in, record=Record(), text=text, surroundings=surroundings)
-        return claude_json_changes(profile, stand_in)
-
-    def _apply_intent(
-        self,
-        profile: Profile,
-        *,
-        token: str | None,
-        allow_tracked: bool,
-        keep_login: bool,
-    ) -> tuple[Intent, list[Notice]]:
-        secret = self._token(profile, token)
-        if secret is not None:
-            check_token(profile.base_url, secret)
-        warnings = [
-            *profile_notices(profile),
-            *token_notices(profile, home=self.places.home),
-            *self._helper_notices(profile),
-            *self._login_notices(profile, keep_login=keep_login),
-            *(environment_notices(self.env) if self.is_own_home else ()),
-        ]
-        surroundings = Surroundings(self._supplied(), self.helper_command(profile))
-
-        def settings(record: Record, text: bytes | None) -> Sequence[Change]:
-            return settings_changes(profile, secret, record=record, text=text, surroundings=surroundings)
-
-        def claude_json(_: Record, __: bytes | None) -> Sequence[Change]:
-            changes = claude_json_changes(profile, secret)
-            return [change for change in changes if not (keep_login and change.pointer == "/primaryApiKey")]
-
-        targets = [TargetIntent(self.scope.settings, settings, is_shared=self.scope.name == "project")]
-        if self.scope.claude_json is not None:
-            # Before the settings: a login has to be gone when the base URL changes, not a moment later.
-            targets.insert(0, TargetIntent(self.scope.claude_json, claude_json, has_client_lock=True))
-        application = Application(
-            profile=profile.name,
-            scope=self.scope.name,
-            at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            declared=profile.digest,
-            targets=tuple(str(target.path) for target in targets),
-        )
-        return Intent(self.scope.settings, application, tuple(targets), _taken_out, allow_tracked), warnings
-
-    def _restore_intent(self, backup: str) -> Intent:
-        found = find_backups(self.places.state, backup, self.scope)
-        return restore_intent(found, self.scope, taken_out=_taken_out)
-
-    def _unapply_intent(self) -> Intent:
-        return Intent(self.scope.settings, None, (_taken_out(self.scope.settings),), _taken_out)
-
-    def _token(self, profile: Profile, token: str | None) -> Secret | None:
-        if profile.delivery == "helper":
-            if token is not None:
-                raise UsageError(
-                    f"profile {profile.name} delivers its token by a helper, which cannot be handed one",
-                    hint="leave the token out, or apply a profile with inline delivery",
-                )
-            if profile.token is None:
-                raise TokenUnavailableError(
-                    f"profile {profile.name} does not say where its token is",
-                    hint='set auth.token, for example to { env = "MY_API_KEY" }',
-                )
-            return None
-        if token is not None:
-            return Secret(token.strip())
-        return read_token(profile, env=self.env, home=self.places.home)
-
-    def _helper_notices(self, profile: Profile) -> list[Notice]:
-        """With a helper the token is only needed later; still, say it now if it is not there or cannot fit.
-
-        Commands and keyrings are left alone: they may ask the user for something.
-        """
-        if profile.delivery != "helper" or profile.token is None or profile.token.kind not in {"env", "file"}:
-            return []
-        try:
-            token = read_token(profile, env=self.env, home=self.places.home)
-        except TokenUnavailableError as error:
-            return [Notice("token-unavailable", f"the helper has no token to give yet: {error}", error.hint)]
-        check_token(profile.base_url, token)
-        return []
-
-    def _supplied(self) -> frozenset[str]:
-        names = supplied_by_env(self.env) if self.is_own_home else frozenset()
-        if self.scope.name != "user":
-            # Weaker settings may change at any time, by another apply among others.
-            names |= MASKABLE
-        for path in (*self.scope.lower, self.places.claude_json):
-            names |= supplied_by_settings(_data_or_empty(path))
-        return names
-
-    def _login_notices(self, profile: Profile, *, keep_login: bool) -> list[Notice]:
-        is_kept = keep_login or not profile.detach_login or self.scope.claude_json is None
-        if not is_kept or not has_login(_data_or_empty(self.places.claude_json)):
-            return []
-        message = f"{self.places.claude_json} holds a Console login, whose key goes to {profile.base_url} too"
-        return [
-            Notice("login-key-sent", message, "log out with /logout, or let the profile detach the login")
-        ]
-
-    def _hidden_notices(self) -> list[Notice]:
-        """What was applied, and has no effect in this project because a stronger layer says otherwise."""
-        from kimi_profiles.survey import find_hidden
-
-        with contextlib.suppress(ProfilesError, OSError):  # all is written; this is only told if it can be
-            hidden = find_hidden(self.places, project=self._project, settings=self.scope.settings)
-            elsewhere = read_ledger(self._ledger).applications.values() if hidden else ()
-            return [
-                Notice(
-                    "hidden",
-                    f"{name} has no effect here: {winner.name} settings say otherwise, "
-                    f"in {winner.path}:{winner.line(name) or 1}",
-                    how_to_undo(name, winner, elsewhere),
-                )
-                for name, winner in hidden
-            ]
-        return []
-
-
-# Claude Code takes a lock for these, and for none of its other files.
-_CLIENT_LOCKED = {".claude.json", ".config.json"}
-
-
-def _taken_out(path: Path) -> TargetIntent:
-    """Nothing more is wanted of this file."""
-    return TargetIntent(path, lambda _, __: (), has_client_lock=path.name in _CLIENT_LOCKED)
 
 
 def _with_restart_notice(result: Result) -> Result:
@@ -515,11 +373,3 @@ def _with_restart_notice(result: Result) -> Result:
         "restart them",
     )
     return Result(result.command, result.profile, result.scope, result.targets, (*result.warnings, notice))
-
-
-def _data_or_empty(path: Path) -> bytes:
-    """For files that are only looked at: one that cannot be read supplies nothing."""
-    try:
-        return read_file(path) or b""
-    except NotPermittedError:
-        return b""

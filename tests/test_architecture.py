@@ -34,6 +34,7 @@ FLOORS = (
     {"compiled", "inheritance", "presumed", "targets", "survey", "environment", "schema"},
     {"store", "transaction", "merge"},
     {"report", "restore", "status"},
+    {"intents"},
     {"api", "editing"},
     {"doctor", "running", "importing"},
     {"call"},
