@@ -33,7 +33,6 @@ from kimi_profiles.restore import find_backups
 from kimi_profiles.restore import restore_intent as restoring
 from kimi_profiles.route import real_folder
 from kimi_profiles.secrets import Secret
-from kimi_profiles.status import how_to_undo
 from kimi_profiles.targets import Intent, TargetIntent
 
 TYPE_CHECKING = False
@@ -141,7 +140,7 @@ def helper_command(claude: ClaudeCode, profile: Profile) -> str | None:
 
 def hidden_notices(claude: ClaudeCode) -> list[Notice]:
     """What was applied, and has no effect in this project because a stronger layer says otherwise."""
-    from kimi_profiles.survey import find_hidden
+    from kimi_profiles.survey import find_hidden, how_to_undo
 
     with contextlib.suppress(ProfilesError, OSError):  # all is written; this is only told if it can be
         hidden = find_hidden(

@@ -9,10 +9,10 @@ runtime takes a command line apart.
 from __future__ import annotations
 
 import json
-import re
 from pathlib import PurePath
 
 from kimi_profiles.errors import InvalidError, UsageError
+from kimi_profiles.patterns import pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["INTERACTIVE", "SHELLS", "fish_quote", "guess_shell", "posix_quote", "render", "render_unset"]
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # Numbers, read-only and tied variables of bash, zsh, dash or fish: an assignment fails, changes the value, or
 # (OPTIND in bash) evaluates it. tests/shells/test_env.py tries every variable that the real shells know.
@@ -43,11 +43,12 @@ _OF_THE_SHELL = frozenset(
 
 _POSIX_BYTES = 131_072  # Linux starts no program with NAME=value and its end longer than that: MAX_ARG_STRLEN
 _WINDOWS_LENGTH = 32_767
-_NOT_IN_CMD = re.compile(r'[^ -~]|[%"!]')
+_PIECES = pattern(r"[ -~]+|[^ -~]")
+_NOT_IN_CMD = pattern(r'[^ -~]|[%"!]')
 _CMD_LINE_LENGTH = 8191
 _SETX_LENGTH = 1024
 # Nothing in it means anything to sh, bash, zsh (which looks up =x and :=x), python-dotenv, Node or Docker.
-_PLAIN = re.compile(r"(?!=|.*:=)[A-Za-z0-9_./:@%+=,^*?\[\]{}-]*")
+_PLAIN = pattern(r"(?!=|.*:=)[A-Za-z0-9_./:@%+=,^*?\[\]{}-]*")
 
 
 def render(variables: Mapping[str, str | None], shell: str) -> str:
@@ -154,7 +155,7 @@ def _powershell_quote(text: str) -> str:
     That also takes care of the typographic quotation marks, which end a string like ``'`` does.
     """
     parts: list[str] = []
-    for piece in re.findall(r"[ -~]+|[^ -~]", text):
+    for piece in _PIECES.findall(text):
         if " " <= piece[0] <= "~":
             parts.append("'" + piece.replace("'", "''") + "'")
         else:

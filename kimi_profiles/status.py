@@ -11,15 +11,14 @@ from kimi_profiles.values import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from kimi_profiles.change import Change
     from kimi_profiles.errors import Notice
-    from kimi_profiles.layers import Layer
     from kimi_profiles.ledger import Application, Ledger
     from kimi_profiles.paths import Scope
 
-__all__ = ["Drifted", "Status", "how_to_undo", "read_status"]
+__all__ = ["Drifted", "Status", "read_status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +91,6 @@ def read_status(
         warnings=tuple(warnings),
         elsewhere=tuple(other for path, other in ledger.applications.items() if path != holder),
     )
-
-
-def how_to_undo(name: str, winner: Layer, elsewhere: Iterable[Application]) -> str:
-    """What to do about a stronger layer that hides what a profile says of ``name``."""
-    if winner.name == "managed":
-        return "who administers this machine has set it"
-    if winner.name == "flag":
-        return "start Claude Code without --settings"
-    for other in elsewhere:
-        if str(winner.path) in other.targets:
-            return f"kimi-profiles unapply --scope {other.scope}, there"
-    return f"remove {name} from that file, or apply the profile with --scope {winner.name}"
 
 
 def _drift(ledger: Ledger, holder: str, wanted: Callable[[Path], Sequence[Change]]) -> Iterator[Drifted]:

@@ -13,16 +13,17 @@ from kimi_profiles.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import NoReturn
 
     from kimi_profiles.client import Client, Rules
     from kimi_profiles.layers import LayerName
+    from kimi_profiles.ledger import Application
     from kimi_profiles.paths import Places
     from kimi_profiles.request import Model
 
-__all__ = ["Survey", "find_hidden", "take_survey"]
+__all__ = ["Survey", "find_hidden", "how_to_undo", "take_survey"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,18 @@ def take_survey(
     effective = Effective((*layers, read_environment(env)))
     login = _read_login(places.claude / ".credentials.json")
     return Survey(client, rules, effective, login, predict_request(effective, login, rules))
+
+
+def how_to_undo(name: str, winner: Layer, elsewhere: Iterable[Application]) -> str:
+    """What to do about a stronger layer that hides what a profile says of ``name``."""
+    if winner.name == "managed":
+        return "who administers this machine has set it"
+    if winner.name == "flag":
+        return "start Claude Code without --settings"
+    for other in elsewhere:
+        if str(winner.path) in other.targets:
+            return f"kimi-profiles unapply --scope {other.scope}, there"
+    return f"remove {name} from that file, or apply the profile with --scope {winner.name}"
 
 
 def find_hidden(places: Places, *, project: Path, settings: Path) -> list[tuple[str, Layer]]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 from itertools import groupby
 from operator import itemgetter
@@ -30,7 +29,6 @@ from kimi_profiles.paths import find_places
 from kimi_profiles.report import shown_variable
 from kimi_profiles.secrets import Secret
 from kimi_profiles.shells import SHELLS, guess_shell, render, render_unset
-from kimi_profiles.startup import Kept, by_reference, kept_name, snippet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +40,7 @@ if TYPE_CHECKING:
     from kimi_profiles.layers import Layer
     from kimi_profiles.ledger import Application
     from kimi_profiles.profile import Profile
+    from kimi_profiles.startup import Kept
     from kimi_profiles.survey import Survey
 
 USAGE = "NAME "
@@ -131,6 +130,8 @@ def _check_token_if_there(call: Call, profile: Profile) -> None:
 
 
 def _by_reference(call: Call, profile: Profile, variables: Mapping[str, str | None], shell: str) -> str:
+    from kimi_profiles.startup import by_reference
+
     reference = profile.token
     path = None
     if reference is not None and reference.kind == "file":
@@ -146,6 +147,10 @@ def _by_reference(call: Call, profile: Profile, variables: Mapping[str, str | No
 
 def _kept(call: Call) -> Kept:
     """The text changes with the store and with this program."""
+    import shutil
+
+    from kimi_profiles.startup import Kept
+
     store, program = str(call.own_store_path()), shutil.which(_PROGRAM)
     watched = [store, *([program] if program and os.path.isabs(program) else [])]  # noqa: PTH117
     present = {path: os.path.realpath(path) for path in watched if os.path.exists(path)}  # noqa: PTH110
@@ -153,6 +158,8 @@ def _kept(call: Call) -> Kept:
 
 
 def _snippet(call: Call, profile: Profile, shell: str) -> str:
+    from kimi_profiles.startup import kept_name, snippet
+
     _by_reference(call, profile, _variables(profile), shell)  # what cannot be said is told now
     options = ["--store", str(call.store_path)] if call.store_path else []
     if call.home is not None:
@@ -190,8 +197,7 @@ def _file_notices(call: Call, profile: Profile, variables: Mapping[str, str | No
     """Claude Code's files are stronger than the environment, and may hold a credential of their own."""
     from kimi_profiles.ledger import read_ledger
     from kimi_profiles.route import real_folder
-    from kimi_profiles.status import how_to_undo
-    from kimi_profiles.survey import take_survey
+    from kimi_profiles.survey import how_to_undo, take_survey
 
     places = find_places(home=call.home)
     project = real_folder(Path(call.args.project) if call.args.project else Path())

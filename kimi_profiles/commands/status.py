@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kimi_profiles.errors import ProfilesError
 from kimi_profiles.report import drifted_segments, short_path, shown_variable, status_json
-from kimi_profiles.status import how_to_undo
+from kimi_profiles.survey import how_to_undo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
