@@ -100,7 +100,7 @@ def settings_changes(
     token: Secret | None,
     *,
     record: Record,
-    text: str | bytes | None,
+    text: str | bytes | Document[bytes] | None,
     surroundings: Surroundings,
 ) -> list[Change]:
     """What ``profile`` wants in a settings file.
@@ -117,7 +117,7 @@ def settings_changes(
     """
     is_helper = profile.delivery == "helper"
     ours = {entry.pointer.rpartition("/")[2] for entry in record.owned if entry.is_present}
-    here = {name for name, _ in _named_in_settings(text or b"")}
+    here = {name for name, _ in _named_in_settings(text or "")}
     supplied = surroundings.supplied | here | ours
 
     def masked(name: str) -> str | None:
@@ -169,7 +169,7 @@ def supplied_by_env(env: Mapping[str, str]) -> frozenset[str]:
     return frozenset(name for name, value in env.items() if value)
 
 
-def supplied_by_settings(text: str | bytes) -> frozenset[str]:
+def supplied_by_settings(text: str | bytes | Document[bytes]) -> frozenset[str]:
     """Names that a settings file, or ``.claude.json``, supplies to the client with a value.
 
     A file that is not strict JSON supplies nothing: the client ignores it as a whole.
@@ -177,13 +177,13 @@ def supplied_by_settings(text: str | bytes) -> frozenset[str]:
     return frozenset(name for name, value in _named_in_settings(text) if value != "")
 
 
-def _named_in_settings(text: str | bytes) -> Iterator[tuple[str, Any]]:
+def _named_in_settings(text: str | bytes | Document[bytes]) -> Iterator[tuple[str, Any]]:
     """Variables, and ``apiKeyHelper``, with what the file says of them."""
     try:
-        states = Document(text).read([Address("/env"), Address(f"/{_HELPER}")])
+        document = text if isinstance(text, Document) else Document(text)
     except ValueError:
         return
-    env, helper = states.values()
+    env, helper = document.read([Address("/env"), Address(f"/{_HELPER}")]).values()
     if isinstance(helper, Found) and helper.raw != "null":
         yield _HELPER, loads(helper.raw)
     if isinstance(env, Found) and env.raw.startswith("{"):

@@ -369,12 +369,13 @@ def _trace(status: os.stat_result | None) -> tuple[int, ...] | None:
 
 
 def _read_all(descriptor: int, limit_bytes: int, expected_bytes: int) -> bytes:
-    """What is there, in one piece if it is as much as expected: to join pieces copies all of it once more."""
+    """All there is, up to a limit; as many bytes as are expected come in one piece, which is not copied."""
     chunks = []
-    left = limit_bytes
-    while left > 0 and (chunk := os.read(descriptor, min(left, max(expected_bytes, _CHUNK_BYTES)))):
+    left, size = limit_bytes, expected_bytes + 1
+    while left > 0 and (chunk := os.read(descriptor, min(left, size))):
         chunks.append(chunk)
         left -= len(chunk)
+        size = _CHUNK_BYTES
     return b"".join(chunks)
 
 

@@ -34,6 +34,7 @@ from kimi_profiles.restore import restore_intent as restoring
 from kimi_profiles.route import real_folder
 from kimi_profiles.secrets import Secret
 from kimi_profiles.targets import Intent, TargetIntent
+from kimi_profiles.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from kimi_profiles.api import ClaudeCode
     from kimi_profiles.change import Change
+    from kimi_profiles.jsontext import Document
     from kimi_profiles.profile import Profile
 
 __all__ = [
@@ -73,12 +75,18 @@ def apply_intent(
         *_login_notices(claude, profile, keep_login=keep_login),
         *(environment_notices(claude.env) if claude.is_own_home else ()),
     ]
-    surroundings = Surroundings(_supplied(claude), helper_command(claude, profile))
+    surroundings = Surroundings(
+        _supplied(claude, besides=claude.scope.claude_json), helper_command(claude, profile)
+    )
 
-    def settings(record: Record, text: bytes | None) -> Sequence[Change]:
-        return settings_changes(profile, secret, record=record, text=text, surroundings=surroundings)
+    def settings(record: Record, document: Document[bytes] | None) -> Sequence[Change]:
+        return settings_changes(profile, secret, record=record, text=document, surroundings=surroundings)
 
-    def claude_json(_: Record, __: bytes | None) -> Sequence[Change]:
+    def claude_json(_: Record, document: Document[bytes] | None) -> Sequence[Change]:
+        # It comes before the settings, and what it supplies counts there; it is too large to read twice.
+        nonlocal surroundings
+        supplied = supplied_by_settings(b"" if document is None else document)
+        surroundings = replace(surroundings, supplied=surroundings.supplied | supplied)
         changes = claude_json_changes(profile, secret)
         return [change for change in changes if not (keep_login and change.pointer == "/primaryApiKey")]
 
@@ -192,13 +200,14 @@ def _helper_notices(claude: ClaudeCode, profile: Profile) -> list[Notice]:
     return []
 
 
-def _supplied(claude: ClaudeCode) -> frozenset[str]:
+def _supplied(claude: ClaudeCode, *, besides: Path | None = None) -> frozenset[str]:
     names = supplied_by_env(claude.env) if claude.is_own_home else frozenset()
     if claude.scope.name != "user":
         # Weaker settings may change at any time, by another apply among others.
         names |= MASKABLE
     for path in (*claude.scope.lower, claude.places.claude_json):
-        names |= supplied_by_settings(data_or_empty(path))
+        if path != besides:
+            names |= supplied_by_settings(data_or_empty(path))
     return names
 
 

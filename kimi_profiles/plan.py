@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     _Text = TypeVar("_Text", bound=str | bytes)
 
-__all__ = ["Drift", "TextPlan", "find_drift", "plan_bytes", "plan_text"]
+__all__ = ["Drift", "TextPlan", "find_drift", "plan_document", "plan_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,9 @@ class _Sides:
 
 
 def plan_text(text: str | None, record: Record, changes: Sequence[Change], *, holder: str) -> TextPlan[str]:
-    """As :func:`plan_bytes`, for text."""
-    plan = plan_bytes(_encoded(text), record, changes, holder=holder)
+    """As :func:`plan_document`, for text; ``None`` where there is none."""
+    data = _encoded(text)
+    plan = plan_document(None if data is None else Document(data), record, changes, holder=holder)
     return TextPlan(
         now=text,
         text=_decoded(plan.text),
@@ -100,22 +101,22 @@ def plan_text(text: str | None, record: Record, changes: Sequence[Change], *, ho
     )
 
 
-def plan_bytes(
-    data: bytes | None, record: Record, changes: Sequence[Change], *, holder: str
+def plan_document(
+    known: Document[bytes] | None, record: Record, changes: Sequence[Change], *, holder: str
 ) -> TextPlan[bytes]:
     """Merge ``changes`` into a file and take out what ``holder`` wanted before and wants no longer.
 
     Args:
-        data: The file now, in UTF-8; ``None`` where there is none.
+        known: The file now; ``None`` where there is none.
         record: What we know about it.
         changes: What ``holder`` wants; none to take it all out.
         holder: On whose behalf: the path of a settings file. What other holders want stays.
 
     Raises:
-        JsonTextError: ``data`` is not strict JSON.
         TargetInvalidError: A wanted key lies below something that is not an object, or not a list.
     """
-    document = Document(data or b"")
+    document = Document(b"") if known is None else known
+    data = None if known is None else known.text
     sides = _three_sides(document, record, changes)
     _check_reachable(document, changes)
     record = replace(record, made=_still_made(document, record))

@@ -11,8 +11,9 @@ from kimi_profiles.difference import difference
 from kimi_profiles.errors import NotPermittedError, ProfilesError, TargetInvalidError, TargetTrackedError
 from kimi_profiles.files import PRIVATE, Snapshot, check_lent, take_snapshot
 from kimi_profiles.git import is_tracked
+from kimi_profiles.jsontext import Document
 from kimi_profiles.ledger import ABSENT, Application, Ledger, Record, read_ledger
-from kimi_profiles.plan import TextPlan, plan_bytes
+from kimi_profiles.plan import TextPlan, plan_document
 from kimi_profiles.route import resolve
 from kimi_profiles.values import dataclass, field, replace
 
@@ -27,11 +28,11 @@ __all__ = [
     "Intent",
     "TargetIntent",
     "TargetPlan",
-    "checked",
     "decode",
     "encode",
     "plan_target",
     "plan_targets",
+    "read_document",
 ]
 
 _CHUNK_BYTES = 1 << 16
@@ -50,7 +51,7 @@ class TargetIntent:
     """
 
     path: Path
-    changes: Callable[[Record, bytes | None], Sequence[Change]]
+    changes: Callable[[Record, Document[bytes] | None], Sequence[Change]]
     has_client_lock: bool = False
     is_shared: bool = False
     restores: Backup | None = None
@@ -137,8 +138,8 @@ def plan_target(target: TargetIntent, intent: Intent, ledger: Ledger, backups: P
         text = _restored(copy, snapshot, record, holder=str(intent.holder))
         return TargetPlan(target, snapshot, record, text, target.restores.mode, text.record)
     try:
-        now = checked(snapshot)
-        text = plan_bytes(now, record, target.changes(record, now), holder=str(intent.holder))
+        document = read_document(snapshot)
+        text = plan_document(document, record, target.changes(record, document), holder=str(intent.holder))
     except TargetInvalidError as error:
         raise error.at(target.path) from None
     if not text.record.owned and text.keeps_base and record.owned:
@@ -209,7 +210,8 @@ def _restored(copy: bytes | None, snapshot: Snapshot, record: Record, *, holder:
     """
     now, then = (_any_text(data) for data in (snapshot.data, copy))
     try:
-        text = plan_bytes(snapshot.data, record, (), holder=holder)
+        document = None if snapshot.data is None else Document(snapshot.data)
+        text = plan_document(document, record, (), holder=holder)
     except TargetInvalidError:
         base = record.without_secrets(now or "")
         if base is None:
@@ -249,9 +251,15 @@ def _modes(snapshot: Snapshot, text: TextPlan[bytes]) -> tuple[int | None, int |
 
 
 def decode(snapshot: Snapshot) -> str | None:
-    """The text of a file; ``None`` where there is none. Raises like :func:`checked`."""
-    data = checked(snapshot)
-    return None if data is None else data.decode("utf-8")
+    """The text of a file; ``None`` where there is none.
+
+    Raises:
+        TargetInvalidError: It is not UTF-8.
+    """
+    if snapshot.data is None:
+        return None
+    _check_utf8(snapshot.data, snapshot.path)
+    return snapshot.data.decode("utf-8")
 
 
 def encode(text: str | None) -> bytes | None:
@@ -259,22 +267,27 @@ def encode(text: str | None) -> bytes | None:
     return None if text is None else text.encode("utf-8", "surrogateescape")
 
 
-def checked(snapshot: Snapshot) -> bytes | None:
-    """The bytes of a file that is to be JSON; ``None`` where there is none.
+def read_document(snapshot: Snapshot) -> Document[bytes] | None:
+    """What a file says; ``None`` where there is none.
 
     Raises:
-        TargetInvalidError: It is not UTF-8.
+        TargetInvalidError: It is not UTF-8, or not strict JSON.
     """
-    data = snapshot.data
-    if data is None or data.isascii():
-        return data
+    if snapshot.data is None:
+        return None
+    _check_utf8(snapshot.data, snapshot.path)
+    return Document(snapshot.data)
+
+
+def _check_utf8(data: bytes, path: Path) -> None:
+    if data.isascii():
+        return
     decoder = getincrementaldecoder("utf-8")()
     for start in range(0, len(data), _CHUNK_BYTES):  # whole, its text might be four times as large
         try:
             decoder.decode(data[start : start + _CHUNK_BYTES], final=start + _CHUNK_BYTES >= len(data))
         except UnicodeDecodeError:
-            raise _not_utf8(data, snapshot.path) from None
-    return data
+            raise _not_utf8(data, path) from None
 
 
 def _not_utf8(data: bytes, path: Path) -> TargetInvalidError:

@@ -39,6 +39,7 @@ from kimi_profiles.files import (
     set_mode,
     take_snapshot,
 )
+from kimi_profiles.jsontext import Document
 from kimi_profiles.ledger import (
     ABSENT,
     Application,
@@ -49,8 +50,8 @@ from kimi_profiles.ledger import (
     write_ledger,
 )
 from kimi_profiles.locks import hold_folder_lock, hold_lock, sweep_folder_lock
-from kimi_profiles.plan import plan_bytes
-from kimi_profiles.targets import Intent, TargetIntent, TargetPlan, checked, plan_target
+from kimi_profiles.plan import plan_document
+from kimi_profiles.targets import Intent, TargetIntent, TargetPlan, plan_target, read_document
 from kimi_profiles.values import dataclass, replace
 
 TYPE_CHECKING = False
@@ -248,9 +249,10 @@ class _Run:
             return True
         if plan.intent.restores is not None:
             return False
-        changes, record = plan.intent.changes(plan.earlier, plan.text.now), self.ahead[str(plan.path)]
+        known = None if plan.text.now is None else Document(plan.text.now)
+        changes, record = plan.intent.changes(plan.earlier, known), self.ahead[str(plan.path)]
         try:
-            again = plan_bytes(checked(after), record, changes, holder=str(self.intent.holder))
+            again = plan_document(read_document(after), record, changes, holder=str(self.intent.holder))
         except TargetInvalidError:  # perhaps half of what another program is writing
             return False
         return not again.is_changed

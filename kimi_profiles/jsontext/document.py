@@ -145,7 +145,9 @@ class Document(Generic["_Text"]):
             raise ValueError(msg)
         if container is None:
             return self.text
-        splices, _ = self._edit_container(container, tree, root_style(self._narrow), "")
+        # Where there are members, they show the style.
+        style = root_style("" if container.first else self._narrow)
+        splices, _ = self._edit_container(container, tree, style, "")
         return self._given(sorted(splices))
 
     def _given(self, splices: list[Splice]) -> _Text:
