@@ -98,9 +98,13 @@ class Call:
         """The TOML file, named or not."""
         return self.store_path or find_places(home=self.home).store
 
-    def claude(self) -> ClaudeCode:
-        """The scope that the options name."""
+    def claude(self, home: Path | None = None) -> ClaudeCode:
+        """The scope that the options name; the user's own of ``home``, if it is given."""
         from kimi_profiles.api import ClaudeCode
+
+        if home is not None:
+            found = _folder("--homes-from", str(home))
+            return ClaudeCode.user(home=found, timeout_s=self.args.lock_timeout)
 
         return ClaudeCode.of(
             self.args.scope,

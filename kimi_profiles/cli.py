@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import json
 import os
 import signal
 import sys
 
-from kimi_profiles._version import SCHEMA
 from kimi_profiles.arguments import COMMANDS, HelpShown, Line, all_parsers, parse, take_apart
 from kimi_profiles.call import Call
-from kimi_profiles.errors import (
-    InterruptedRunError,
-    NotPermittedError,
-    ProfilesError,
-    WriteFailedError,
-)
+from kimi_profiles.errors import InterruptedRunError, ProfilesError
 from kimi_profiles.screen import Screen
-from kimi_profiles.secrets import without_tokens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1
     except OSError as error:
-        status = _tell(_from_system(error), line)
+        from kimi_profiles.report import system_error
+
+        status = _tell(system_error(error), line)
     except Exception as error:
         # A traceback may show a secret, and helps nobody at a prompt.
         if os.environ.get("KIMI_PROFILES_TRACEBACK"):
@@ -111,13 +105,6 @@ def _signals() -> Iterator[frozenset[int]]:
             signal.signal(number, handler)
 
 
-def _from_system(error: OSError) -> ProfilesError:
-    """What the operating system refused where nobody expected it to."""
-    is_denied = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
-    reason = f"the system says: {os.strerror(error.errno or 0)}"
-    return (NotPermittedError if is_denied else WriteFailedError)(reason, path=error.filename)
-
-
 def _unexpected(error: Exception) -> ProfilesError:
     return ProfilesError(
         f"something went wrong that should not: {type(error).__name__}",
@@ -127,24 +114,11 @@ def _unexpected(error: Exception) -> ProfilesError:
 
 def _tell(error: ProfilesError, line: Line) -> int:
     """Say what went wrong; the exit status for it."""
+    from kimi_profiles.report import error_json, tell_error
+
     if line.is_json:
-        facts = ("name", "message", "hint", "path", "line", "column", "pointer")
-        answer = {
-            "schema": SCHEMA,
-            "ok": False,
-            "command": _masked(line.command),
-            "error": {fact: _masked(getattr(error, fact)) for fact in facts},
-            "exit_code": error.exit_code,
-        }
-        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
+        sys.stdout.write(json.dumps(error_json(error, line.command), indent=2) + "\n")
         sys.stdout.flush()
         return error.exit_code
-    from kimi_profiles.report import tell_error
-
     tell_error(Screen(sys.stderr), error)
     return error.exit_code
-
-
-def _masked(fact: object) -> object:
-    """Somebody may have given a key where a name belongs; a log has no use for it."""
-    return without_tokens(fact) if isinstance(fact, str) else fact

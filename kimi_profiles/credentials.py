@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kimi_profiles.profile import Profile, TokenRef
 
-__all__ = ["keep_in_keyring", "read_token", "token_file", "token_notices"]
+__all__ = ["is_below_home", "keep_in_keyring", "read_token", "token_file", "token_notices"]
 
 _MAX_FILE_BYTES = 64 << 10
 _COMMAND_TIMEOUT_S = 60.0
@@ -125,9 +125,18 @@ def _from_env(name: str, env: Mapping[str, str]) -> Secret:
 def token_file(reference: TokenRef, profile: Profile, *, home: Path | None) -> Path:
     """The path that the reference means: from the home, or from the folder of the file that declares it."""
     text = reference.value
-    if text == "~" or text.startswith(("~/", "~\\")):
+    if _is_below_home(text):
         return (home or Path.home()) / text[2:].lstrip("/\\")
     return (Path(profile.source).parent if profile.source else Path()) / text
+
+
+def is_below_home(reference: TokenRef) -> bool:
+    """Whether the reference means another file in each home."""
+    return reference.kind == "file" and _is_below_home(reference.value)
+
+
+def _is_below_home(text: str) -> bool:
+    return text == "~" or text.startswith(("~/", "~\\"))
 
 
 def _from_file(path: Path) -> Secret:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 from pathlib import Path
 
 from kimi_profiles._version import SCHEMA
-from kimi_profiles.errors import ProfilesError
+from kimi_profiles.errors import NotPermittedError, ProfilesError, WriteFailedError
 from kimi_profiles.files import read_file
 from kimi_profiles.jsontext import dumps, loads, split_pointer
 from kimi_profiles.patterns import pattern
@@ -32,7 +34,9 @@ __all__ = [
     "changes_json",
     "diff_lines",
     "diff_segments",
+    "drift_segments",
     "drifted_segments",
+    "error_json",
     "plan_json",
     "result_json",
     "settings_json",
@@ -41,6 +45,7 @@ __all__ = [
     "shown_variable",
     "status_json",
     "survey_json",
+    "system_error",
     "tell_error",
 ]
 
@@ -61,6 +66,23 @@ def result_json(result: Result) -> dict[str, Any]:
     """The contract's object for ``apply`` and ``unapply``."""
     targets = [_target_json(target.plan, backup=target.backup) for target in result.targets]
     return _answer(result, targets, changed=result.changed, is_dry_run=False)
+
+
+def error_json(error: ProfilesError, command: str | None) -> dict[str, Any]:
+    """The contract's object for what went wrong."""
+    facts = ("name", "message", "hint", "path", "line", "column", "pointer")
+    return {
+        "schema": SCHEMA,
+        "ok": False,
+        "command": _masked(command),
+        "error": {fact: _masked(getattr(error, fact)) for fact in facts},
+        "exit_code": error.exit_code,
+    }
+
+
+def _masked(fact: object) -> object:
+    """Somebody may have given a key where a name belongs; a log has no use for it."""
+    return without_tokens(fact) if isinstance(fact, str) else fact
 
 
 def changes_json(actions: Iterable[Action], drift: Iterable[Drift]) -> dict[str, Any]:
@@ -186,6 +208,14 @@ def _drifted_json(drifted: Drifted) -> dict[str, Any]:
         "now": shown(drifted.now, is_secret=drifted.is_secret or drifted.pointer == "/apiKeyHelper"),
         "wanted": shown(drifted.wanted, is_secret=drifted.pointer == "/apiKeyHelper"),
     }
+
+
+def drift_segments(result: Result) -> Iterator[list[Segment]]:
+    """A line for each key that somebody else changed, and what became of it."""
+    for target in result.targets:
+        for drift in target.plan.text.drift:
+            fate = "left as it is" if drift.is_kept else "replaced; their value comes back at unapply"
+            yield [("  ! ", "change"), (f"{drift.pointer} was changed since by somebody else: {fate}", "")]
 
 
 def drifted_segments(drifted: Drifted) -> list[Segment]:
@@ -315,6 +345,13 @@ def _target_json(target: TargetPlan, *, backup: Path | None) -> dict[str, Any]:
         "backup": None if backup is None else str(backup),
         **changes_json(target.text.actions, target.text.drift),
     }
+
+
+def system_error(error: OSError) -> ProfilesError:
+    """What the operating system refused where nobody expected it to."""
+    is_denied = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
+    reason = f"the system says: {os.strerror(error.errno or 0)}"
+    return (NotPermittedError if is_denied else WriteFailedError)(reason, path=error.filename)
 
 
 def tell_error(screen: Screen, error: ProfilesError) -> None:

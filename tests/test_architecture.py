@@ -36,7 +36,7 @@ FLOORS = (
     {"report", "restore", "status"},
     {"intents"},
     {"api", "editing"},
-    {"doctor", "running", "importing"},
+    {"doctor", "homes", "running", "importing"},
     {"call"},
     {"commands"},
     {"arguments"},

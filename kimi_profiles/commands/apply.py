@@ -6,6 +6,11 @@ What another profile had put there is taken out first. `unapply` gives back what
   kimi-profiles apply moonshot-cn
   kimi-profiles apply work --scope local
   kimi-profiles apply work --dry-run
+
+With --homes-from it is a profile of yours that goes into each home of a list. Each home is a run of its own:
+one that fails is told, and stops no other.
+
+  kimi-profiles apply work --homes-from homes.txt
 """
 
 from __future__ import annotations
@@ -13,16 +18,20 @@ from __future__ import annotations
 import contextlib
 import sys
 
+from kimi_profiles.credentials import is_below_home, read_token
 from kimi_profiles.errors import UsageError
-from kimi_profiles.report import diff_segments, plan_json, result_json, short_path
+from kimi_profiles.homes import add_homes_argument, on_homes
+from kimi_profiles.report import diff_segments, drift_segments, plan_json, result_json, short_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
     from typing import Any
 
-    from kimi_profiles.api import Plan, Result
+    from kimi_profiles.api import ClaudeCode, Plan, Result
     from kimi_profiles.call import Call
+    from kimi_profiles.profile import Profile
     from kimi_profiles.transaction import TargetResult
 
 _MAX_TOKEN_CHARACTERS = 1 << 16
@@ -51,11 +60,15 @@ def add_profile_arguments(parser: argparse.ArgumentParser) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     add_profile_arguments(parser)
+    add_homes_argument(parser)
     parser.add_argument("--dry-run", action="store_true", help="show what would change, and write nothing")
 
 
 def run(call: Call) -> int:
     """Apply, or with ``--dry-run`` show the plan."""
+    if call.args.homes_from is not None:
+        is_dry = call.args.dry_run
+        return on_homes(call, "apply", plan_for_homes if is_dry else _apply_to_homes, is_dry=is_dry)[0]
     if call.args.dry_run:
         show_plan(call, plan_apply(call))
         return 0
@@ -67,6 +80,26 @@ def run(call: Call) -> int:
     call.answer(result_json(result))
     tell_result(call, result, f"{result.profile} is applied")
     return 0
+
+
+def _apply_to_homes(call: Call) -> Callable[[ClaudeCode], Result]:
+    profile, options = _given_to_homes(call)
+    return lambda claude: claude.apply(profile, **options)
+
+
+def plan_for_homes(call: Call) -> Callable[[ClaudeCode], Plan]:
+    """What to do for each home to see what ``apply`` would do."""
+    profile, options = _given_to_homes(call)
+    return lambda claude: claude.plan(profile, **options)
+
+
+def _given_to_homes(call: Call) -> tuple[Profile, dict[str, Any]]:
+    """The profile and what else ``apply`` wants; a token that is the same in each home is got once."""
+    profile, options = call.store()[call.args.name], _options(call)
+    is_given = options["token"] is not None or profile.delivery == "helper"
+    if not is_given and (profile.token is None or not is_below_home(profile.token)):
+        options["token"] = read_token(profile).reveal()
+    return profile, options
 
 
 def plan_apply(call: Call) -> Plan:
@@ -100,10 +133,8 @@ def tell_result(call: Call, result: Result, done: str) -> None:
         if not plan.is_changed:
             continue
         call.say("  ", short_path(plan.path), (f"  {_what(target)}", "dim"))
-    for target in result.targets:
-        for drift in target.plan.text.drift:
-            fate = "left as it is" if drift.is_kept else "replaced; their value comes back at unapply"
-            call.say(("  ! ", "change"), f"{drift.pointer} was changed since by somebody else: {fate}")
+    for segments in drift_segments(result):
+        call.say(*segments)
     call.warn(result.warnings)
 
 

@@ -88,6 +88,7 @@ def test_an_example_works_as_it_is_written(name: str, line: str, tmp_path: Path)
     for path, text in FILES.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text, encoding="utf-8")
+    (tmp_path / "homes.txt").write_text(f"{tmp_path}\n", encoding="utf-8")
     (tmp_path / "bin").mkdir()
     for program, text in PROGRAMS.items():
         (tmp_path / "bin" / program).write_text(text, encoding="utf-8")
