@@ -106,9 +106,11 @@ def mode_of(path: Path) -> int:
 
 
 def tree(root: Path) -> dict[str, Any]:
-    """Everything below ``root``: bytes, inode, mode, times of writing."""
+    """Everything below ``root``, but for what can be made again: bytes, inode, mode, times of writing."""
     found = {}
     for path in sorted(root.rglob("*")):
+        if path.relative_to(root).parts[0] == ".cache":
+            continue
         status = path.lstat()
         content = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None
         times = (status.st_mtime_ns, status.st_ctime_ns)
