@@ -137,6 +137,7 @@ class Layer:
             ``primaryApiKey`` where the client looks for them.
         ignored: Set where the file supplies nothing although it says something.
         text: The file's text.
+        scanned: The same, as soon as somebody asked for a line of it.
     """
 
     name: LayerName
@@ -144,13 +145,19 @@ class Layer:
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     ignored: Ignored | None = None
     text: str = field(default="", repr=False)
+    scanned: list[Document[str]] = field(default_factory=list, repr=False, compare=False)
 
     def line(self, name: str) -> int | None:
         """The line on which the file says ``name``, from 1; ``None`` where that cannot be told."""
         pointer = join_pointer(name) if name in _SETTINGS else join_pointer("env", name)
         if self.path is None or name not in self.values:
             return None
-        return _place(self.text, pointer)[0]
+        if not self.scanned:
+            try:
+                self.scanned.append(Document(self.text))
+            except JsonTextError:  # the client reads a little more than we do
+                return None
+        return self.scanned[0].place(pointer)[0]
 
 
 _SETTINGS = ("model", "apiKeyHelper", "primaryApiKey")

@@ -6,12 +6,12 @@ brackets is enough.
 
 from __future__ import annotations
 
-import re
-
+from kimi_profiles.patterns import pattern
 from kimi_profiles.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
 
 __all__ = [
@@ -27,17 +27,16 @@ MAX_DOTTED_PARTS = 32
 
 # One token is a whole string, comment or word, closed or not: the scan never goes back, so it is linear.
 _KEY_PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\[^\n])*+"|'[^'\n]*+')"""
-TOKEN = re.compile(
-    r"(?P<blank>[ \t\r]++|\#[^\n]*+)"
+TOKEN = pattern(
+    r"(?s)(?P<blank>[ \t\r]++|\#[^\n]*+)"
     rf"|(?P<deep>(?:{_KEY_PART}[ \t]*+\.[ \t]*+){{{MAX_DOTTED_PARTS}}})"
     r'|(?P<lines>"""(?:[^\\"]++|\\.|"{1,2}(?!"))*+"{0,5}'
     r"|'''(?:[^']++|'{1,2}(?!'))*+'{0,5})"
     r"""|(?P<quoted>"(?:[^"\\\n]++|\\[^\n])*+"?|'[^'\n]*+'?)"""
     r"|(?P<mark>[\[\]{}=,.\n])"
-    r"""|(?P<word>[^\s"'\[\]{}=,.\#]++|.)""",
-    re.DOTALL,
+    r"""|(?P<word>[^\s"'\[\]{}=,.\#]++|.)"""
 )
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_BARE = pattern(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(slots=True)

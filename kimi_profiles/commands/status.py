@@ -56,7 +56,8 @@ def run(call: Call) -> int:
 
     status = claude.status(profile=declared)
     survey = claude.survey(flag_settings=call.path("--flag-settings", call.args.flag_settings))
-    call.answer(status_json(status, survey))
+    if call.is_json:
+        call.answer(status_json(status, survey))
     _show_applied(call, status, profile)
     _show_sent(call, survey)
     _show_hidden(call, status, survey)
