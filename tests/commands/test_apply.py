@@ -44,6 +44,23 @@ def test_apply_then_unapply_gives_the_same_bytes(run: Run, home: Path, settings:
     assert state.read_text() == '{"numStartups":3,"primaryApiKey":"sk-ant-test"}'
 
 
+@pytest.mark.parametrize("command", ["apply work", "apply work --dry-run --json"])
+def test_what_the_state_file_supplies_is_masked_in_the_settings(
+    command: str, run: Run, home: Path, settings: Path
+) -> None:
+    (home / ".claude.json").write_text('{"env":{"ANTHROPIC_CUSTOM_HEADERS":"x: y"},"apiKeyHelper":"a key"}')
+    told = run(command)
+    assert told.status == 0
+    if "--dry-run" in command:
+        changes = {change["pointer"] for change in told.json["targets"][1]["changes"]}
+        assert {"/env/ANTHROPIC_CUSTOM_HEADERS", "/apiKeyHelper"} <= changes
+        return
+    now = json.loads(settings.read_text())
+    assert (now["env"]["ANTHROPIC_CUSTOM_HEADERS"], now["apiKeyHelper"]) == ("", "")
+    assert run(command).status == 0
+    assert json.loads(settings.read_text()) == now
+
+
 def test_files_and_folders_that_were_not_there_are_gone_again(run: Run, home: Path) -> None:
     (home / ".claude").rmdir()
     before = {path for path in tree(home) if not path.startswith(".local")}
