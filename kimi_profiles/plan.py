@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from typing import Literal, TypeVar
 
     from kimi_profiles.change import Change
-    from kimi_profiles.jsontext import Wanted
+    from kimi_profiles.jsontext.address import Wanted
 
     _Text = TypeVar("_Text", bound=str | bytes)
 

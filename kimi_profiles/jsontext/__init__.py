@@ -7,11 +7,10 @@ something comparable. Nothing here touches a file.
 
 from __future__ import annotations
 
-from kimi_profiles.jsontext.address import Address, join_pointer, split_pointer
+from kimi_profiles.jsontext.address import Address, Found, join_pointer, split_pointer
 from kimi_profiles.jsontext.document import Blocked, Document, State, is_hollow
 from kimi_profiles.jsontext.strict import JsonTextError
 from kimi_profiles.jsontext.values import canonical, dumps, loads
-from kimi_profiles.jsontext.wanted import Found, Wanted
 
 __all__ = [
     "Address",
@@ -20,7 +19,6 @@ __all__ = [
     "Found",
     "JsonTextError",
     "State",
-    "Wanted",
     "canonical",
     "dumps",
     "is_hollow",

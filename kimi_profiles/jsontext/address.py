@@ -1,11 +1,15 @@
-"""Where a value stands in a document: a JSON Pointer, and for a member of a list also the member."""
+"""Where a value stands in a document, and what stands there."""
 
 from __future__ import annotations
 
 from kimi_profiles.patterns import pattern
-from kimi_profiles.values import dataclass
+from kimi_profiles.values import dataclass, field
 
-__all__ = ["Address", "join_pointer", "split_pointer"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+__all__ = ["Address", "Found", "Wanted", "join_pointer", "split_pointer"]
 
 # Read as itself, it would give one key two pointers.
 _STRAY_TILDE = pattern("~(?![01])")
@@ -30,6 +34,25 @@ class Address:
 
     def __str__(self) -> str:
         return self.pointer if self.member is None else f"{self.pointer}[]"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value that stands in the document.
+
+    Attributes:
+        raw: Its JSON text, as written there.
+        after: The sibling it follows: a key in an object, a member's JSON text in a list; ``None`` where it
+            is the first. Of duplicates, only the first takes a place.
+    """
+
+    raw: str = field(repr=False)
+    after: str | None = field(default=None, repr=False)
+
+
+Wanted: TypeAlias = "Found | str | None"
+"""What shall stand at an address: nothing, JSON text to be laid out like its neighbours, or a ``Found`` that
+is put back as it was, behind the sibling it followed."""
 
 
 def split_pointer(pointer: str) -> tuple[str, ...]:

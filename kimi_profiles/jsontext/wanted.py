@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kimi_profiles.jsontext.address import split_pointer
+from kimi_profiles.jsontext.address import Found, split_pointer
 from kimi_profiles.jsontext.layout import Item, Place, Style, layout_value, order
 from kimi_profiles.jsontext.narrow import narrow, widen
 from kimi_profiles.jsontext.strict import SPACE
@@ -12,39 +12,17 @@ from kimi_profiles.values import dataclass, field
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from typing import TypeAlias
 
-    from kimi_profiles.jsontext.address import Address
+    from kimi_profiles.jsontext.address import Address, Wanted
 
 __all__ = [
-    "Found",
     "Node",
-    "Wanted",
     "build_tree",
     "new_container",
     "new_element",
     "new_member",
     "wanted_text",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A value that stands in the document.
-
-    Attributes:
-        raw: Its JSON text, as written there.
-        after: The sibling it follows: a key in an object, a member's JSON text in a list; ``None`` where it
-            is the first. Of duplicates, only the first takes a place.
-    """
-
-    raw: str = field(repr=False)
-    after: str | None = field(default=None, repr=False)
-
-
-Wanted: TypeAlias = "Found | str | None"
-"""What shall stand at an address: nothing, JSON text to be laid out like its neighbours, or a ``Found`` that
-is put back as it was, behind the sibling it followed."""
 
 
 @dataclass(slots=True)
