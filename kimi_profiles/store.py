@@ -14,7 +14,6 @@ from kimi_profiles.paths import find_places
 from kimi_profiles.patterns import pattern
 from kimi_profiles.route import absolute
 from kimi_profiles.secrets import without_tokens
-from kimi_profiles.tomltext import MAX_DOTTED_PARTS, TOKEN, key_places
 from kimi_profiles.values import dataclass, replace
 
 TYPE_CHECKING = False
@@ -154,6 +153,8 @@ class ProfileStore(Mapping[str, "Profile"]):
 
     @functools.cached_property
     def _places(self) -> dict[tuple[str, ...], int]:
+        from kimi_profiles.tomltext import key_places
+
         places: dict[tuple[str, ...], int] = {}
         for key, offset in key_places(self.text):
             places.setdefault(key, offset)
@@ -191,6 +192,8 @@ def _at(where: tuple[str, ...], message: str, hint: str | None = None) -> Profil
 
 
 def _parse(text: str, path: Path) -> dict[str, Any]:
+    from kimi_profiles.tomltext import MAX_DOTTED_PARTS, TOKEN
+
     if text.startswith("\ufeff"):
         raise _unreadable("a byte order mark is not TOML", path, (1, 1), "save the file as UTF-8 without one")
     # tomllib takes time and memory quadratic in the parts of a dotted key: 50,000 parts took 37 s and 9.5 GB.
@@ -217,6 +220,8 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
 
 def _check_amounts(text: str, path: Path) -> None:
     """Refuse what costs tomllib seconds and hundreds of megabytes."""
+    from kimi_profiles.tomltext import TOKEN
+
     if _MANY_DIGITS.search(text):  # its pattern for a number takes 130 bytes a digit
         for token in TOKEN.finditer(text):
             if token.lastgroup == "word" and len(token[0]) > _MAX_DIGITS:
@@ -236,6 +241,8 @@ def _unreadable(
 
 
 def _deepest(text: str) -> tuple[int, int]:
+    from kimi_profiles.tomltext import TOKEN
+
     depth = greatest = offset = 0
     for token in TOKEN.finditer(text):
         if token.lastgroup == "mark":

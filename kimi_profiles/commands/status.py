@@ -14,7 +14,6 @@ from pathlib import Path
 
 from kimi_profiles.errors import ProfilesError
 from kimi_profiles.report import drifted_segments, short_path, shown_variable, status_json
-from kimi_profiles.survey import how_to_undo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -166,6 +165,8 @@ def _show_rows(call: Call, rows: list[Row]) -> None:
 
 def _show_hidden(call: Call, status: Status, survey: Survey) -> None:
     """Values of the scope's own file that a stronger layer hides, and how to undo that."""
+    from kimi_profiles.survey import how_to_undo
+
     for name, winner in survey.effective.hidden(status.settings):
         place = _place(winner.path, winner.line(name))
         call.say(("  ! ", "change"), f"{name} of this scope is hidden by {winner.name}: {place}")

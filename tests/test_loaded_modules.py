@@ -1,0 +1,131 @@
+"""Which modules each command loads: what is loaded without need is what a prompt waits for.
+
+The figures are in docs/performance.md. A module that is new here costs every run of that command about a
+fiftieth of Python's own start; of the standard library's, those are watched that cost more.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PROFILES = '[profiles.work]\nprovider = "moonshot-cn"\n'
+HEAVY = {
+    "argparse",
+    "asyncio",
+    "ctypes",
+    "dataclasses",
+    "datetime",
+    "deepmerge",
+    "email",
+    "filelock",
+    "gettext",
+    "hashlib",
+    "importlib.metadata",
+    "importlib.resources",
+    "inspect",
+    "keyring",
+    "locale",
+    "logging",
+    "platformdirs",
+    "pydantic",
+    "random",
+    "rich",
+    "shlex",
+    "shutil",
+    "subprocess",
+    "tempfile",
+    "textwrap",
+    "threading",
+    "tomlkit",
+    "tomllib",
+    "typing",
+    "zipfile",
+}
+
+SCRIPT = """
+import os, sys
+from kimi_profiles.cli import main
+sys.stdout = open(os.devnull, "w")
+status = main(sys.argv[1:])
+print(status, *sorted(sys.modules), file=sys.__stdout__)
+"""
+
+START = "_version arguments call cli errors grammar paths route screen values"
+STORE = "catalogue commands compiled digests files patterns profile secrets store"
+JSON = " ".join(
+    f"jsontext{part}" for part in ("", ".address", ".document", ".narrow", ".scan", ".strict", ".values")
+)
+PREDICTION = "client layers request survey"
+RECORDS = "backups change entries ledger plan status"
+SHELL = "change claude credentials endpoint entries environment ledger loopback report shells"
+APPLYING = (
+    "api claude credentials difference endpoint git homes intents jsontext.edit jsontext.layout "
+    "jsontext.splices jsontext.wanted layers locks loopback report restore targets"
+)
+WRITING = "progress transaction"
+UNAPPLY = "catalogue commands commands.apply commands.status digests files patterns secrets"
+
+# Command line → modules of ours, and of the HEAVY ones. The profile was applied before, so it is kept.
+LOADS = {
+    "--version": (START, ""),
+    "list --names": (f"{START} {STORE} commands.list", ""),
+    "token work": (f"{START} {STORE} commands.token credentials endpoint loopback", ""),
+    "env work": (f"{START} {STORE} {JSON} {PREDICTION} {SHELL} commands.env", ""),
+    "status": (f"{START} {STORE} {JSON} {PREDICTION} {RECORDS} api commands.status report", ""),
+    "plan work": (f"{START} {STORE} {JSON} {RECORDS} {APPLYING} commands.apply commands.plan", ""),
+    "apply work": (
+        f"{START} {STORE} {JSON} {PREDICTION} {RECORDS} {APPLYING} {WRITING} commands.apply",
+        "threading",
+    ),
+    "unapply": (
+        f"{START} {UNAPPLY} {JSON} {RECORDS} {APPLYING} {WRITING} commands.unapply",
+        "ctypes threading",
+    ),
+}
+
+
+@pytest.fixture
+def run(isolated_environment: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], set[str]]:
+    home = isolated_environment
+    store = home / ".config" / "kimi-profiles" / "profiles.toml"
+    store.parent.mkdir(parents=True)
+    store.write_text(PROFILES)
+    monkeypatch.setenv("MOONSHOT_API_KEY", "sk-test-0123456789abcdef")
+
+    def run(line: str) -> set[str]:
+        command = [sys.executable, "-c", SCRIPT, *line.split()]
+        told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=home).stdout
+        status, *modules = told.splitlines()[-1].split()
+        assert status == "0"
+        return set(modules)
+
+    run("apply work")
+    return run
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what is loaded elsewhere differs a little")
+@pytest.mark.parametrize("line", LOADS)
+def test_a_command_loads_no_more_than_this(line: str, run: Callable[[str], set[str]]) -> None:
+    ours, heavy = LOADS[line]
+    loaded = run(line)
+    assert {
+        name.removeprefix("kimi_profiles.") for name in loaded if name.startswith("kimi_profiles.")
+    } == set(ours.split())
+    assert loaded & HEAVY == set(heavy.split())
+
+
+def test_a_profile_that_is_not_kept_loads_what_checks_it(
+    run: Callable[[str], set[str]], isolated_environment: Path
+) -> None:
+    shutil.rmtree(isolated_environment / ".cache")
+    assert {"pydantic", "deepmerge", "tomllib"} <= run("apply work")
+    assert not {"pydantic", "deepmerge", "tomllib"} & run("apply work")
