@@ -90,6 +90,7 @@ def test_a_line_that_is_shown_works(
     for path, text in FILES.items():
         (home / path).parent.mkdir(parents=True, exist_ok=True)
         (home / path).write_text(text, encoding="utf-8")
+    (home / "homes.txt").write_text(f"{home}\n", encoding="utf-8")
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in ("claude", "python", "true"):
