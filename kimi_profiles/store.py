@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ProfileStore"]
 
-MAX_SIZE_BYTES = 1 << 20
-_MAX_MARKS = 100_000
+MAX_SIZE_BYTES = 2 << 20
+_MAX_MARKS = 150_000
 _MAX_DIGITS = 10_000
-_MAX_PROFILES = 5_000
+_MAX_PROFILES = 10_000
 
-_MANY_DIGITS = pattern(f"[0-9_]{{{_MAX_DIGITS}}}")
+_MANY_DIGITS = pattern(f"[0-9a-fA-F_]{{{_MAX_DIGITS}}}")
 _POSITION = pattern(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 
 
@@ -67,7 +67,7 @@ class ProfileStore(Mapping[str, "Profile"]):
 
         Raises:
             NotFoundError: ``path`` was given and is not there.
-            NotPermittedError: It may not be read, is no regular file, or is larger than 1 MiB.
+            NotPermittedError: It may not be read, is no regular file, or is larger than 2 MiB.
             ProfileInvalidError: It is no UTF-8, no TOML, or has a top-level key other than ``profiles`` and
                 ``defaults``.
         """
@@ -224,7 +224,7 @@ def _check_amounts(text: str, path: Path) -> None:
 
     if _MANY_DIGITS.search(text):  # its pattern for a number takes 130 bytes a digit
         for token in TOKEN.finditer(text):
-            if token.lastgroup == "word" and len(token[0]) > _MAX_DIGITS:
+            if token.lastgroup == "word" and len(token[0]) > _MAX_DIGITS and token[0][0] in "+-0123456789":
                 raise _unreadable(f"a number of {len(token[0])} digits", path, _place(text, token.start()))
     if sum(map(text.count, ".,=")) > _MAX_MARKS:  # 8,000 keys of 30 parts took 3.4 s and 268 MB
         marks = (token for token in TOKEN.finditer(text) if token[0] in {".", ",", "="})

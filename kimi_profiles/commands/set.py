@@ -184,9 +184,9 @@ def apply_notices(call: Call, revision: Revision, name: str) -> list[Notice]:
 
 def _with_provider(text: str, name: str) -> str:
     """``text``, with a profile of the provider ``name`` if there is no profile of that name."""
-    is_there = value_at(tomllib.loads(text), profile_key(name)) is not None
-    is_provider = name in read_catalogue().providers
-    return add_profile(text, name, {"provider": name}) if is_provider and not is_there else text
+    if name not in read_catalogue().providers or value_at(tomllib.loads(text), profile_key(name)) is not None:
+        return text
+    return add_profile(text, name, {"provider": name})
 
 
 def _shown(key: Key, value: object) -> str:

@@ -211,10 +211,10 @@ def _check(before: ProfileStore, after: str) -> None:
         store = ProfileStore(before.path, after)
     except ProfileInvalidError as error:
         raise _refused(error, before.path) from None
-    documents = tomllib.loads(before.text), tomllib.loads(after)
-    for name in store:
-        fault = _fault(store, name)
-        if fault is not None and _is_new(fault, _fault(before, name), *documents):
+    faults = {name: fault for name in store if (fault := _fault(store, name)) is not None}
+    documents = (tomllib.loads(before.text), tomllib.loads(after)) if faults else ({}, {})
+    for name, fault in faults.items():
+        if _is_new(fault, _fault(before, name), *documents):
             raise _refused(fault, before.path)
 
 

@@ -120,7 +120,7 @@ def set_value(text: str, base: Key, key: Key, value: object) -> str:
     path = (*base, *key)
     _check_shape(document, path, value)
     wanted = _with_value(document, path, value)
-    result = _set(text, base, path, value, wanted)
+    result = _set(text, base, path, value, wanted, is_there=value_at(document, path) is not None)
     if is_way and key != _TOKEN:
         kept = {key[2], "username"} if key[2] == "keyring" else {key[2]}
         for other in _token_table(wanted, base).keys() - kept:
@@ -224,11 +224,11 @@ def _token_table(document: Mapping[str, Any], base: Key) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _set(text: str, base: Key, path: Key, value: object, wanted: dict[str, Any]) -> str:
+def _set(text: str, base: Key, path: Key, value: object, wanted: dict[str, Any], *, is_there: bool) -> str:
     entry = next((entry for entry in read_entries(text) if entry.path == path and not entry.is_header), None)
     if entry is not None:
         return _first_faithful([replaced(text, entry, written(value))], wanted)
-    if value_at(tomllib.loads(text), path) is not None:  # a table in several places
+    if is_there:  # a table in several places
         text = removed(text, path)
     return _first_faithful(inserted(text, path, written(value), base=base), wanted)
 
@@ -281,13 +281,11 @@ def _is_same(one: object, other: object) -> bool:
 
 
 def _with_value(document: dict[str, Any], path: Key, value: object) -> dict[str, Any]:
-    """A copy of ``document`` with ``value`` at ``path``; tables on the way are made."""
-    changed: dict[str, Any] = copy.deepcopy(document)
-    table = changed
-    for name in path[:-1]:
-        table = table.setdefault(name, {})
-    table[path[-1]] = value
-    return changed
+    """``document`` with ``value`` at ``path``; tables on the way are made or copied, the others shared."""
+    name, *below = path
+    if not below:
+        return {**document, name: value}
+    return {**document, name: _with_value(document.get(name, {}), tuple(below), value)}
 
 
 def value_at(document: Mapping[str, Any], path: Key) -> Any:

@@ -169,8 +169,8 @@ def test_what_is_no_text_is_kept(run: Run, home: Path, editor: Editor) -> None:
     editor.does("copy.write_bytes(b'\\xff')")
     assert "this is not UTF-8" in run("edit").err
     assert copies(home)[0].read_bytes() == b"\xff"
-    editor.does("copy.write_bytes(b'#' * (1 << 21))")
-    assert "larger than 1 MiB" in run("edit").err
+    editor.does("copy.write_bytes(b'#' * (1 << 22))")
+    assert "larger than 2 MiB" in run("edit").err
 
 
 def test_a_file_that_is_broken_can_be_mended(run: Run, store: Path, editor: Editor) -> None:

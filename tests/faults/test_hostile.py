@@ -195,7 +195,7 @@ def dotted(parts: int) -> str:
     return ".".join("a" for _ in range(parts))
 
 
-SIZE = 1_000_000
+SIZE = 2_000_000
 DOTTED = dotted(SIZE // 2)
 QUOTED = ".".join(['"a"'] * (SIZE // 4))
 WORK = STORE + "\n"

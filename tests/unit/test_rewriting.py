@@ -128,7 +128,7 @@ REFUSED = {
     "another one that is wrong": (OLD + "[profiles.v]\n", "profiles.v: profile v has neither"),
     "an heir that is wrong by it": (OLD + '[profiles.v]\nextends = "u"\n', "profiles.v.extends: extends 'u'"),
     "a token": (OLD + 'auth.token = "sk-test-0123456789abcdefghij"\n', "a token itself does not belong"),
-    "too large": (OLD + "#" * (1 << 20), "larger than 1 MiB"),
+    "too large": (OLD + "#" * (2 << 20), "larger than 2 MiB"),
 }
 
 

@@ -260,6 +260,28 @@ def test_hostile_text_is_refused_soon(text: str, tmp_path: Path) -> None:
     assert error.line is not None
 
 
+def test_a_long_hexadecimal_number_is_not_read(tmp_path: Path) -> None:
+    error = fault("profiles.a.env.X = 0x" + "f" * 10_000, tmp_path)
+    assert (error.message, error.line, error.column) == ("a number of 10002 digits", 1, 20)
+    assert list(ProfileStore(tmp_path / "p.toml", f"[profiles.{'f' * 10_002}]")) == ["f" * 10_002]
+
+
+def test_10000_profiles_are_read_and_more_are_not(tmp_path: Path) -> None:
+    one = """[profiles.p{}]
+description = "one of many"
+provider = "moonshot-cn"
+auth.token = {{ env = "WORK_KEY" }}
+models.default = "kimi-k2.7-code"
+env.A = "a"
+"""
+    store = ProfileStore(tmp_path / "p.toml", "".join(map(one.format, range(10_000))))
+    assert len(store) == 10_000
+    assert store["p9999"].env["A"] == "a"
+    assert "more than 10,000 profiles" in str(
+        fault("".join(f"[profiles.p{n}]\n" for n in range(10_001)), tmp_path)
+    )
+
+
 MANY = "".join(
     f'[profiles.p{n}]\nprovider = "moonshot-cn"\nmodels = {{ opus = "kimi-k3" }}\nenv.A = "basurl"\n'
     for n in range(2_000)
@@ -308,12 +330,12 @@ def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
     assert (caught.value.hint, caught.value.exit_code) == ("see: kimi-profiles init", 66)
 
 
-def test_a_file_of_1_mib_is_read_and_a_larger_one_is_not(tmp_path: Path) -> None:
+def test_a_file_of_2_mib_is_read_and_a_larger_one_is_not(tmp_path: Path) -> None:
     path = tmp_path / "p.toml"
-    path.write_text(GOOD + "#" * ((1 << 20) - len(GOOD)))
+    path.write_text(GOOD + "#" * ((2 << 20) - len(GOOD)))
     assert list(ProfileStore.open(path)) == ["work"]
-    path.write_text(GOOD + "#" * ((1 << 20) - len(GOOD) + 1))
-    with pytest.raises(NotPermittedError, match="larger than 1 MiB"):
+    path.write_text(GOOD + "#" * ((2 << 20) - len(GOOD) + 1))
+    with pytest.raises(NotPermittedError, match="larger than 2 MiB"):
         ProfileStore.open(path)
 
 
