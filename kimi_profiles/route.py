@@ -192,10 +192,13 @@ class _Walk:
 
     def _entered(self, part: str) -> bool:
         """Whether ``part`` is a folder, and then we are in it; most are, so it is not asked first."""
+        before = self.folder
         try:
-            self._enter(part)
+            self.folder = os.open(part, _FOLDER, dir_fd=before)
         except OSError:
             return False
+        self.here.append(part)
+        os.close(before)  # if this fails, we are in it all the same
         return True
 
     def _enter(self, part: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import itertools
 import os
 from pathlib import Path
 
@@ -123,3 +126,26 @@ def test_no_descriptor_stays_open(tree: Path) -> None:
             except NotPermittedError:
                 continue
     assert len(os.listdir("/dev/fd")) == before  # noqa: PTH208
+
+
+def test_a_folder_that_cannot_be_closed_is_no_other_folder(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tree / "a/b/file"
+    close = os.close
+    for number in itertools.count(1):
+        left = number
+
+        def fail(descriptor: int) -> None:
+            nonlocal left
+            left -= 1
+            close(descriptor)
+            if left == 0:
+                raise OSError(errno.EDQUOT, "full")
+
+        monkeypatch.setattr(os, "close", fail)
+        with contextlib.suppress(OSError), follow(file) as route:
+            assert (route.real, route.missing) == (file, ())
+        if left > 0:
+            break
+    assert number >= len(file.parts)
