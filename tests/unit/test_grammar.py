@@ -57,8 +57,10 @@ def words_of(command: str) -> list[str]:
 
 def lines(command: str, rng: random.Random) -> Iterator[list[str]]:
     words = words_of(command)
+    places = [action for action in PARSERS[command][1]._actions if not action.option_strings]
+    plain = ["work", "a b", "é", *(str(choice) for place in places for choice in place.choices or ())]
     for _ in range(amount(300, 20_000)):
-        yield rng.choices(words, k=rng.randrange(4)) + rng.choices(["work", "a b", "é"], k=rng.randrange(4))
+        yield rng.choices(words, k=rng.randrange(4)) + rng.choices(plain, k=rng.randrange(4))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
