@@ -119,7 +119,8 @@ def plan_document(
     data = None if known is None else known.text
     sides = _three_sides(document, record, changes)
     _check_reachable(document, changes)
-    record = replace(record, made=_still_made(document, record))
+    if record.made:
+        record = replace(record, made=_still_made(document, record))
     finals: list[tuple[_Sides, Wanted, Owned | None]] = []
     bases = {side.address.pointer: side.base for side in sides if side.address.member is None}
     for side in sides:
@@ -174,7 +175,7 @@ def find_drift(
         if holder not in owned.holders:
             continue
         address = _address(document, record, owned)
-        state = document.read([address])[address] if address is not None else None
+        state = document.state(address) if address is not None else None
         raw = state.raw if isinstance(state, Found) else None
         if record.digest(owned.pointer, raw) not in owned.wrote[-1:]:
             drift.append((owned, raw))
@@ -222,7 +223,7 @@ def _address(document: Document[bytes], record: Record, owned: Owned) -> Address
 def _side(
     document: Document[bytes], record: Record, address: Address, owned: Owned | None, change: Change | None
 ) -> _Sides:
-    state = document.read([address])[address]
+    state = document.state(address)
     now = state if isinstance(state, Found) else None
     if owned is None:
         return _Sides(address, None, change, now, now, is_drift=False)
@@ -252,7 +253,7 @@ def _gives_way(change: Change, bases: dict[str, Found | None], document: Documen
         if pointer in bases:
             if bases[pointer] is not None:
                 return True
-        elif isinstance(document.read([Address(pointer)])[Address(pointer)], Found):
+        elif isinstance(document.state(Address(pointer)), Found):
             return True
     return False
 
@@ -288,8 +289,6 @@ def _is_what_we_wrote(side: _Sides, record: Record) -> bool:
 
 def _still_made(document: Document[bytes], record: Record) -> tuple[str, ...]:
     """Containers that we made and nobody replaced by something of another kind."""
-    if not record.made:
-        return ()
     inside = [Address(owned.pointer, None if owned.member is None else "null") for owned in record.owned]
     replaced = {state.pointer for state in document.read(inside).values() if isinstance(state, Blocked)}
     return tuple(pointer for pointer in record.made if pointer not in replaced)

@@ -72,13 +72,13 @@ class Document(Generic["_Text"]):
         Returns:
             ``Found``, ``None`` for nothing, or ``Blocked`` where something else is in the way.
         """
-        states = self._states
-        return {
-            address: states[address]
-            if address in states
-            else states.setdefault(address, self._state(address))
-            for address in addresses
-        }
+        return {address: self.state(address) for address in addresses}
+
+    def state(self, address: Address) -> State:
+        """What stands at one address."""
+        if address not in self._states:
+            self._states[address] = self._find(address)
+        return self._states[address]
 
     def elements(self, pointer: str) -> tuple[str, ...]:
         """JSON texts of the members of the list at ``pointer``; none where there is no list."""
@@ -157,7 +157,7 @@ class Document(Generic["_Text"]):
             start, end = found[-1].value_start, found[-1].value_end
         return start, end, parent
 
-    def _state(self, address: Address) -> State:
+    def _find(self, address: Address) -> State:
         keys = split_pointer(address.pointer)
         reached = self._reach(keys)
         if reached is None or isinstance(reached, Blocked):

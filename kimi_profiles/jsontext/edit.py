@@ -74,7 +74,8 @@ class _Editor:
         self, container: Container, node: Node, style: Style, pointer: str
     ) -> tuple[list[Splice], bool]:
         """The splices for one container, and whether it ends up without members."""
-        style = style.of(container)
+        if not node.only_removes:  # else nothing is laid out
+            style = style.of(container)
         if container.kind == "[":
             names = self.document.names_of(container)
             changes = _change_elements(names, node, style)

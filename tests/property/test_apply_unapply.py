@@ -22,7 +22,7 @@ import random
 import re
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -79,6 +79,7 @@ def _number(literal: str) -> tuple[str, Decimal]:
 _DECODER = json.JSONDecoder(parse_int=_number, parse_float=_number)
 
 
+@lru_cache(maxsize=64)
 def meaning(text: str | None) -> Any:
     """The value of ``text``, exact; nothing at all counts as an object without members."""
     bare = (text or "").removeprefix("\ufeff").strip(" \t\r\n")
@@ -281,6 +282,7 @@ def _skip(text: str, here: int) -> int:
     return _SPACE(text, here).end()  # type: ignore[union-attr]
 
 
+@lru_cache(maxsize=64)  # each text is looked at as what we leave and as what we find
 def slots(text: str, start: int) -> list[Slot]:
     """The members of the object or list that begins at ``start``."""
     is_object = text[start] == "{"
