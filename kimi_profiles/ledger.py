@@ -168,7 +168,7 @@ class Record:
     def _hash(self, kind: str, text: str | bytes | None) -> str:
         head = f"{self.salt}\0{kind}\0{'-' if text is None else '+'}"
         data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text or b""
-        return sha256(head.encode(), data)
+        return sha256(head.encode("utf-8", "surrogatepass"), data)
 
     def joined(self, other: Record) -> Record:
         """Both at once: what to write ahead, true before and after the file is replaced.
