@@ -36,6 +36,7 @@ MAX_ITEMS = 50_000
 """Of a list that is walked: what each of them means has to be worked out."""
 
 _TOO_MANY = f"a list of more than {MAX_ITEMS:,} members"
+_TOO_ODD = f"an object of more than {MAX_ITEMS:,} members whose keys have escapes"
 
 # Behind so many members of an object, small ones are only noted together.
 _MANY = 1_000
@@ -243,7 +244,7 @@ def scan_container(text: str, start: int) -> Container | None:
 
     Raises:
         JsonTextError: Its text is not strict JSON, or nested more than 64 deep; or it is a list of more than
-            :data:`MAX_ITEMS`.
+            :data:`MAX_ITEMS`, or an object with that many keys that are spelled with escapes.
     """
     opening = text[start]
     if opening not in "{[":
@@ -267,6 +268,7 @@ def too_many_items(text: str, position: int) -> JsonTextError:
 def _scan_object(text: str, here: int) -> tuple[list[_Segment], int]:
     """The members of an object of which the first begins ``here``, and where the last one ends."""
     segments: list[_Segment] = []
+    odd = 0
     while True:
         plain = _plain_members.match(text, here) if len(segments) >= _MANY else None
         if plain is not None:
@@ -277,6 +279,9 @@ def _scan_object(text: str, here: int) -> tuple[list[_Segment], int]:
         if comma is None:
             return [*segments, member], member.value_end
         here = comma.end()
+        odd += "\\" in text[member.start : member.key_end]
+        if odd > MAX_ITEMS:  # every look for a key has to spell each of them out
+            raise text_error(text, member.start, _TOO_ODD)
         if len(segments) < _MANY or here - member.start > _SMALL_CHARS:
             segments.append(member)
         else:

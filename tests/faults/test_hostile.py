@@ -49,6 +49,10 @@ def members(count: int, raw: str = "1") -> bytes:
     return ("{" + ",".join(f'"{n}":{raw}' for n in range(count)) + "}").encode()
 
 
+def odd_keys(count: int) -> bytes:
+    return b"{" + b",".join(b'"\\u0061%d":"\\n"' % n for n in range(count)) + b"}"
+
+
 def in_env(text: bytes) -> bytes:
     return b'{"env": ' + text + b"}"
 
@@ -97,10 +101,9 @@ JSON: dict[str, tuple[Callable[[], bytes], set[int]]] = {
     "many members below": (lambda: b'{"a": ' + members(300_000) + b"}", {0}),
     "many members in env": (lambda: in_env(members(40_000, '"x"')), {0}),
     "very many members in env": (lambda: in_env(members(200_000, '"x"')), {0}),
-    "many members with escapes": (
-        lambda: b"{" + b",".join(b'"\\u0061%d":"\\n"' % n for n in range(300_000)) + b"}",
-        {0},
-    ),
+    "many keys with escapes": (lambda: odd_keys(40_000), {0}),
+    "too many keys with escapes": (lambda: odd_keys(300_000), {78}),
+    "many values with escapes": (lambda: members(300_000, '"\\n"'), {0}),
     "many members that are objects": (lambda: members(400_000, "{}"), {0}),
     "many members, each twice": (lambda: members(200_000)[:-1] + b"," + members(200_000)[1:], {0}),
     "many list items": (lambda: b'{"a": [' + b",".join([b"1"] * 1_000_000) + b"]}", {0}),
