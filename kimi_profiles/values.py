@@ -9,6 +9,7 @@ checkers see the originals, whose documentation holds for the part of them that 
 from __future__ import annotations
 
 from collections import namedtuple
+from functools import cache
 from operator import attrgetter
 
 TYPE_CHECKING = False
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Generic", "NamedTuple", "asdict", "dataclass", "field", "replace"]
 
 _MISSING = object()
+_MANY = 1_000
 
 
 class _Field:
@@ -54,23 +56,33 @@ class _DataclassFields:
     """What ``dataclasses`` knows a dataclass by, made when it looks."""
 
     def __get__(self, instance: object, kind: Any) -> Any:
-        import dataclasses
+        return _standard(kind).__dataclass_fields__
 
-        def standard(own: _Field) -> Any:
-            facts: dict[str, Any] = {"compare": own.compare, "repr": own.repr}
-            if own.default_factory is not None:
-                facts["default_factory"] = own.default_factory
-            elif own.default is not _MISSING:
-                facts["default"] = own.default
-            return dataclasses.field(**facts)
 
-        fields = [(name, kind.__annotations__[name], standard(own)) for name, own in kind.__values__.items()]
-        made: Any = dataclasses.make_dataclass(kind.__name__, fields, kw_only=not kind.__match_args__)
-        return made.__dataclass_fields__
+@cache
+def _standard(kind: Any) -> Any:
+    """A class with the same fields, made by ``dataclasses``."""
+    import dataclasses
+
+    def standard(own: _Field) -> Any:
+        facts: dict[str, Any] = {"compare": own.compare, "repr": own.repr}
+        if own.default_factory is not None:
+            facts["default_factory"] = own.default_factory
+        elif own.default is not _MISSING:
+            facts["default"] = own.default
+        return dataclasses.field(**facts)
+
+    fields = [(name, kind.__annotations__[name], standard(own)) for name, own in kind.__values__.items()]
+    return dataclasses.make_dataclass(kind.__name__, fields, frozen=True, kw_only=not kind.__match_args__)
 
 
 def _initialize(self: Any, /, *values: Any, **named: Any) -> None:
-    kind = type(self)
+    kind: Any = next(each for each in type(self).__mro__ if "__values__" in each.__dict__)
+    kind.__made__ += 1
+    if kind.__made__ == _MANY:  # now a method of its own is worth its price
+        kind.__init__ = _standard(kind).__init__
+        kind.__init__(self, *values, **named)
+        return
     places = kind.__match_args__
     if len(values) > len(places):
         msg = f"{kind.__qualname__} takes {len(places)} values by place, not {len(values)}"
@@ -162,6 +174,7 @@ def _dataclass(
             **{name: value for name, value in kind.__dict__.items() if name not in values},
             "__qualname__": kind.__qualname__,
             "__values__": values,
+            "__made__": 0,
             "__compared__": staticmethod(attrgetter(*compared)),
             "__match_args__": () if kw_only else tuple(values),
         }

@@ -83,6 +83,25 @@ def test_wrong_arguments_are_refused(make: Any, said: str) -> None:
         make()
 
 
+def test_after_many_they_are_made_faster_and_alike() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Many:
+        x: int
+        y: int = 2
+        tags: list[str] = field(default_factory=list)
+
+    made = [Many(number, y=3) for number in range(1_500)]
+    assert [(each.x, each.y, each.tags) for each in made] == [(number, 3, []) for number in range(1_500)]
+    assert made[0] == Many(0, 3) == Many(x=0, y=3, tags=[])
+    assert len({id(each.tags) for each in made}) == 1_500
+    assert replace(made[7], y=2) == Many(7)
+    for wrong in ({}, {"x": 1, "z": 1}):
+        with pytest.raises(TypeError):
+            Many(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        Many(1, x=1)  # type: ignore[misc]
+
+
 def test_equality_hash_and_text_are_those_of_dataclasses() -> None:
     other = standard(Point)
     for values in ({"x": 1}, {"x": 1, "y": 7, "tags": ("a",), "note": "n"}):
