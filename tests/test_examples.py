@@ -42,7 +42,8 @@ def kimi_profiles(*arguments: str | Path, status: int = 0, **env: str) -> str:
 
 
 def files_below(folder: Path) -> set[Path]:
-    return {path for path in folder.rglob("*") if path.is_file()}
+    """All but what can be made again."""
+    return {path for path in folder.rglob("*") if path.is_file() and ".cache" not in path.parts}
 
 
 # The demo

@@ -72,10 +72,10 @@ def give(place: Path, user: int) -> None:
 
 
 def look(place: Path) -> dict[str, tuple[object, ...]]:
-    """All that can be told from outside, but for times and our own state."""
+    """All that can be told from outside, but for times, our own state and what can be made again."""
     found = {}
     for path in sorted(place.rglob("*")):
-        if {"state", ".local", "backups"} & {*path.parts} or "elsewhere/kimi-profiles" in str(path):
+        if {"state", ".local", ".cache", "backups"} & {*path.parts} or "elsewhere/kimi-profiles" in str(path):
             continue
         status = path.lstat()
         kept: object = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None

@@ -30,7 +30,7 @@ import pytest
 from filelock import FileLock
 from support import require_tool, run_with_secret_service
 
-from kimi_profiles import ClaudeCode, ProfileStore, cli, targets
+from kimi_profiles import ClaudeCode, ProfileStore, cli, intents, targets
 from kimi_profiles.secrets import Secret
 
 if TYPE_CHECKING:
@@ -535,7 +535,7 @@ ERRORS: dict[str, tuple[Callable[[House], object], str, int]] = {
         75,
     ),
     "something unexpected in the plan": (
-        lambda house: fail(house, "targets.plan_text", RuntimeError(SECRET_ERROR)),
+        lambda house: fail(house, "targets.plan_document", RuntimeError(SECRET_ERROR)),
         "plan work",
         1,
     ),
@@ -1040,7 +1040,7 @@ def test_no_object_shows_a_token_when_it_is_printed_or_logged(
         claude.plan_unapply(),
         claude.unapply(),
         Secret(CANARY),
-        targets.plan_targets(claude._unapply_intent(), state=claude.places.state),
+        targets.plan_targets(intents.unapply_intent(claude), state=claude.places.state),
     ]
     caplog.set_level(logging.DEBUG)
     kinds = set()

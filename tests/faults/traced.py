@@ -243,13 +243,14 @@ def put(home: Path, start: State) -> None:
 
 
 def look(home: Path) -> State:
-    """Bytes and mode of everything below ``home``."""
+    """Bytes and mode of everything below ``home``, but for what can be made again."""
     return {
         str(path.relative_to(home)): (
             path.read_bytes() if path.is_file() else None,
             path.stat().st_mode & 0o7777,
         )
         for path in home.rglob("*")
+        if path.relative_to(home).parts[0] != ".cache"
     }
 
 

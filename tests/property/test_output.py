@@ -176,7 +176,8 @@ def toml(text: str) -> str:
 
 
 def everything(path: Path) -> list[str]:
-    return sorted(str(each) for each in path.rglob("*"))
+    """All below ``path``, but for what can be made again."""
+    return sorted(str(each) for each in path.rglob("*") if ".cache" not in each.parts)
 
 
 def furnish(home: Path, store: str, settings: Any) -> None:

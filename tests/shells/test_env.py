@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import pytest
 from support import ROOT, amount, require_tool
 
+from kimi_profiles import startup
 from kimi_profiles.cli import main
-from kimi_profiles.commands import env as env_command
 from kimi_profiles.errors import InvalidError, TokenUnavailableError
 from kimi_profiles.secrets import Secret
 from kimi_profiles.shells import fish_quote, posix_quote, render, render_unset
@@ -308,7 +308,7 @@ class Machine:
             return make_snippet(*args, arguments=arguments, **options)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(env_command, "snippet", noted)
+            patch.setattr(startup, "snippet", noted)
             text = self.text(f"env work --snippet --shell {shell}")
         (self.folder / "answer").write_text(self.text(called[1:]), encoding="utf-8")
         self.become(f"cat {posix_quote(str(self.folder / 'answer'))}")
@@ -325,8 +325,8 @@ class Machine:
         return run(shell, mode + script, self.home, env=env, path=self.path)
 
     def kept(self) -> list[Path]:
-        """Every file in the cache."""
-        return [path for path in (self.home / ".cache").rglob("*") if path.is_file()]
+        """Every text that was kept."""
+        return [path for path in (self.home / ".cache/kimi-profiles/env").rglob("*") if path.is_file()]
 
 
 @pytest.fixture
@@ -486,6 +486,7 @@ def test_what_is_missing_does_not_break_the_start(what: str, shell: str, machine
     elif what == "the store is broken":
         machine.store.write_text("[profiles")
     else:
+        shutil.rmtree(machine.home / ".cache")
         (machine.home / ".cache").write_text("no folder")
     path = f"{machine.folder}:/usr/bin:/bin"
     ran = run(shell, MODE[shell] + snippet, machine.home, path=path)

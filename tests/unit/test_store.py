@@ -385,3 +385,15 @@ def test_a_fault_that_several_profiles_inherit_is_reported_once(tmp_path: Path) 
     text = "[defaults]\nenvv = 1\n[profiles.a]\n[profiles.b]\n"
     (error,) = ProfileStore(tmp_path / "p.toml", text).check()
     assert error.line == 2
+
+
+def test_more_headers_than_may_be_are_told_with_their_place(tmp_path: Path) -> None:
+    text = "".join(f"[profiles.p{number}]\n" for number in range(40_002))
+    with pytest.raises(ProfileInvalidError, match="more than 40,000 headers of tables") as caught:
+        ProfileStore(tmp_path / "p.toml", text)
+    assert (caught.value.line, caught.value.column) == (40_002, 1)
+
+
+def test_what_looks_like_a_header_inside_a_text_is_none(tmp_path: Path) -> None:
+    text = 'profiles.a.settings.x = """' + "\n[" * 40_002 + '"""\nprofiles.a.provider = "ollama"\n'
+    assert list(ProfileStore(tmp_path / "p.toml", text)) == ["a"]
