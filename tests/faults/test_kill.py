@@ -62,7 +62,7 @@ def test_killed_at_every_system_call(run: Run, server: Server, home: Path) -> No
     start = prepare(home, run)
     old = targets(home)
     assert server.run(run.step, home, "-e", "trace=all") == 0
-    points = points_of(server.log, home, amount(10, ALL))
+    points = points_of(server.log, home, amount(4, ALL))
     new = targets(home)
     assert old != new
     again = ends_of(home, start, [run.step, "unapply"])
@@ -95,7 +95,7 @@ def test_interrupted_at_a_system_call(run: Run, server: Server, home: Path) -> N
     start = prepare(home, run)
     old = targets(home)
     assert server.run(COMMANDS[run.step], home, "-e", "trace=all") == 0
-    points = [call for call in points_of(server.log, home, amount(10, ALL)) if call.name != "exit_group"]
+    points = [call for call in points_of(server.log, home, amount(4, ALL)) if call.name != "exit_group"]
     new = targets(home)
 
     for number, call in enumerate(points):

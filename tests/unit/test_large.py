@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.once
+
 WANTED = [Change("/hasCompletedOnboarding", "true"), Change("/primaryApiKey", None), Change("/env/é", '"ü"')]
 WORDS = [
     "please",
