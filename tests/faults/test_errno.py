@@ -109,7 +109,7 @@ def test_every_system_call_fails_once(run: Run, server: Server, home: Path) -> N
     carry_out("unapply", home)
     new_end = targets(home)
     assert old != new
-    faults = faults_of(log, home, amount(8, 10_000))
+    faults = faults_of(log, home, amount(4, 10_000))
     ends: set[int] = set()
 
     for number, (call, error) in enumerate(faults):

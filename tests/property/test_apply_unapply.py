@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.once
 
-SHARES = amount(60, 100)
+SHARES = amount(20, 100)
 SEQUENCES = 1_000  # in each share
 FILE_SHARES = amount(4, 100)
 FILE_SEQUENCES = 50
