@@ -34,7 +34,6 @@ from kimi_profiles.restore import restore_intent as restoring
 from kimi_profiles.route import real_folder
 from kimi_profiles.secrets import Secret
 from kimi_profiles.targets import Intent, TargetIntent
-from kimi_profiles.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,18 +74,16 @@ def apply_intent(
         *_login_notices(claude, profile, keep_login=keep_login),
         *(environment_notices(claude.env) if claude.is_own_home else ()),
     ]
-    surroundings = Surroundings(
-        _supplied(claude, besides=claude.scope.claude_json), helper_command(claude, profile)
-    )
+    supplied = set(_supplied(claude))
+    helper = helper_command(claude, profile)
 
     def settings(record: Record, document: Document[bytes] | None) -> Sequence[Change]:
+        surroundings = Surroundings(frozenset(supplied), helper)
         return settings_changes(profile, secret, record=record, text=document, surroundings=surroundings)
 
     def claude_json(_: Record, document: Document[bytes] | None) -> Sequence[Change]:
         # It comes before the settings, and what it supplies counts there; it is too large to read twice.
-        nonlocal surroundings
-        supplied = supplied_by_settings(b"" if document is None else document)
-        surroundings = replace(surroundings, supplied=surroundings.supplied | supplied)
+        supplied.update(supplied_by_settings(b"" if document is None else document))
         changes = claude_json_changes(profile, secret)
         return [change for change in changes if not (keep_login and change.pointer == "/primaryApiKey")]
 
@@ -119,7 +116,8 @@ def wanted_changes(claude: ClaudeCode, profile: Profile, path: Path) -> Sequence
     """What ``profile`` wants in a file, as far as that can be told without its token."""
     stand_in = Secret("no-token-is-needed-for-this")
     if path == claude.scope.settings:
-        surroundings = Surroundings(_supplied(claude), helper_command(claude, profile))
+        supplied = _supplied(claude) | supplied_by_settings(data_or_empty(claude.places.claude_json))
+        surroundings = Surroundings(supplied, helper_command(claude, profile))
         text = data_or_empty(path)
         return settings_changes(profile, stand_in, record=Record(), text=text, surroundings=surroundings)
     return claude_json_changes(profile, stand_in)
@@ -200,15 +198,11 @@ def _helper_notices(claude: ClaudeCode, profile: Profile) -> list[Notice]:
     return []
 
 
-def _supplied(claude: ClaudeCode, *, besides: Path | None = None) -> frozenset[str]:
+def _supplied(claude: ClaudeCode) -> frozenset[str]:
+    """What weaker layers than the settings supply, but for ``.claude.json``."""
     names = supplied_by_env(claude.env) if claude.is_own_home else frozenset()
-    if claude.scope.name != "user":
-        # Weaker settings may change at any time, by another apply among others.
-        names |= MASKABLE
-    for path in (*claude.scope.lower, claude.places.claude_json):
-        if path != besides:
-            names |= supplied_by_settings(data_or_empty(path))
-    return names
+    # Weaker settings may change at any time, by another apply among others.
+    return names if claude.scope.name == "user" else names | MASKABLE
 
 
 def _login_notices(claude: ClaudeCode, profile: Profile, *, keep_login: bool) -> list[Notice]:

@@ -75,13 +75,11 @@ class Scope:
         name: ``path`` for a settings file that was named by itself.
         settings: The settings file.
         claude_json: Claude Code's state file, or ``None`` where it is to be left alone.
-        lower: Settings files that Claude Code reads with less precedence, strongest first.
     """
 
     name: ScopeName
     settings: Path
     claude_json: Path | None
-    lower: tuple[Path, ...]
 
 
 def find_places(
@@ -144,16 +142,16 @@ def find_scope(
     user = places.claude / "settings.json"
     if settings is not None:
         named = absolute(settings)
-        return Scope("path", real_folder(named.parent) / named.name, None, (user,))
+        return Scope("path", real_folder(named.parent) / named.name, None)
     if name == "user":
-        return Scope("user", user, places.claude_json, ())
+        return Scope("user", user, places.claude_json)
     root = real_folder(project or Path())  # by whatever name it was reached
     shared = root / ".claude" / "settings.json"
     if name == "project":
-        return Scope("project", shared, places.claude_json, (user,))
+        return Scope("project", shared, places.claude_json)
     if name == "local":
         local = root / ".claude" / "settings.local.json"
-        return Scope("local", local, places.claude_json, (shared, user))
+        return Scope("local", local, places.claude_json)
     raise UsageError(f"no scope is called {name!r}", hint="choose user, project or local")
 
 

@@ -64,7 +64,17 @@ _HOST_MANAGED = (
     "CLAUDE_CODE_HOST_AUTH_ENV_VAR",
     "ANTHROPIC_UNIX_SOCKET",
 )
-_PROVIDER = frozenset(BEARING) - {"model"}
+# What settings may say all the same where a host program decides.
+_PROVIDER = frozenset(BEARING) - {
+    *("model", "CLAUDE_CODE_EXTRA_BODY", "CLAUDE_CODE_DISABLE_LEGACY_MODEL_REMAP"),
+    *("CLAUDE_CODE_MAX_CONTEXT_TOKENS", "CLAUDE_CODE_AUTO_COMPACT_WINDOW"),
+}
+# Subscriptions that pay for the opus tier, and the rate limits of the largest of them.
+_OPUS_PLANS = {"max", "team", "pro"}
+_LARGEST_PLANS = {("team", "default_claude_max_5x")}
+_PLAN, _LIMITS = "CLAUDE_CODE_SUBSCRIPTION_TYPE", "CLAUDE_CODE_RATE_LIMIT_TIER"
+# What 2.1.329 passes over in ANTHROPIC_DEFAULT_MODEL, with [1m] or without.
+_NO_DEFAULTS, _NO_DEFAULT_ALIASES = {"default", "inherit"}, {"opusplan", "haiku"}
 _OAUTH_NAME = "CLAUDE_CODE_OAUTH_TOKEN"
 _BEFORE_LOGIN = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "apiKeyHelper")
 _TRUE = {"1", "true", "yes", "on"}
@@ -78,11 +88,13 @@ class Login:
         path: The file that holds it.
         token: Its access token.
         plan: The subscription, such as ``max``; ``None`` where the file does not say.
+        limits: The name of its rate limits, such as ``default_claude_max_5x``; ``None`` likewise.
     """
 
     path: Path
     token: str = field(repr=False)
     plan: str | None = None
+    limits: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +323,7 @@ def _model(effective: Effective, login: Login | None, rules: Rules) -> Model:
         if _text(effective, name):
             return _chosen(effective, name, _text(effective, name), rules)
     name = "ANTHROPIC_DEFAULT_MODEL"
-    if rules.is_newer and _text(effective, name).strip():
+    if rules.is_newer and _is_default(_text(effective, name)):
         return _chosen(effective, name, _text(effective, name), rules)
     name = _default_tier(effective, login, rules)
     mapped = _mapped(effective, name, rules)
@@ -323,8 +335,27 @@ def _default_tier(effective: Effective, login: Login | None, rules: Rules) -> st
     oauth = _oauth(effective, login, rules)
     if oauth is None:
         return _OPUS if rules.is_newer else _SONNET
-    is_login = login is not None and oauth.path == login.path
-    return _OPUS if is_login and login is not None and login.plan == "max" else _SONNET
+    plan, limits = _subscription(effective, login, oauth, rules)
+    if not rules.is_newer or plan == "max" or (plan, limits) in _LARGEST_PLANS:
+        return _OPUS if plan in _OPUS_PLANS else _SONNET
+    is_sonnet_alone = bool(_mapped(effective, _SONNET, rules).id) and not _mapped(effective, _OPUS, rules).id
+    return _OPUS if plan in {*_OPUS_PLANS, "enterprise"} and not is_sonnet_alone else _SONNET
+
+
+def _subscription(
+    effective: Effective, login: Login | None, oauth: Credential, rules: Rules
+) -> tuple[str | None, str | None]:
+    """Plan and rate limits. Of a token in a variable only the process can tell them, to the newer client."""
+    if login is not None and oauth.path == login.path:
+        return login.plan, login.limits
+    if not rules.is_newer:
+        return None, None
+    return _from_process(effective, _PLAN), _from_process(effective, _LIMITS)
+
+
+def _is_default(value: str) -> bool:
+    name = value.strip().lower()
+    return bool(name) and name not in _NO_DEFAULTS and _LONG_CONTEXT.sub("", name) not in _NO_DEFAULT_ALIASES
 
 
 def _chosen(effective: Effective, name: str, value: str, rules: Rules) -> Model:

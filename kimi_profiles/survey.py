@@ -153,7 +153,12 @@ def _read_login(path: Path) -> Login | None:
     try:
         login = json.loads(read_file(path) or b"null")["claudeAiOauth"]
         is_usable = "user:inference" in login["scopes"]
-        token, plan = login["accessToken"], login.get("subscriptionType")
+        token = login["accessToken"]
+        plan, limits = (login.get(name) for name in ("subscriptionType", "rateLimitTier"))
     except (ProfilesError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    return Login(path, token, plan) if is_usable and isinstance(token, str) and token else None
+    if not is_usable or not isinstance(token, str) or not token:
+        return None
+    return Login(
+        path, token, plan if isinstance(plan, str) else None, limits if isinstance(limits, str) else None
+    )

@@ -75,6 +75,10 @@ LOGINS: dict[str, Any] = {
     "none": None,
     "pro": {"subscriptionType": "pro", "rateLimitTier": "default_claude_ai"},
     "max": {"subscriptionType": "max", "rateLimitTier": "default_claude_max_5x"},
+    "team": {"subscriptionType": "team", "rateLimitTier": "default_raven"},
+    "large team": {"subscriptionType": "team", "rateLimitTier": "default_claude_max_5x"},
+    "enterprise": {"subscriptionType": "enterprise", "rateLimitTier": "default_claude_max_5x"},
+    "free": {"subscriptionType": "free", "rateLimitTier": "default_claude_ai"},
 }
 MODELS: dict[str, Any] = {
     "none": NOTHING,
@@ -97,6 +101,8 @@ MAPPINGS: dict[str, dict[str, Any]] = {
     "empty": dict.fromkeys(MAPPED, ""),
     "alias": {"ANTHROPIC_DEFAULT_OPUS_MODEL": "sonnet", "ANTHROPIC_DEFAULT_SONNET_MODEL": "haiku"},
     "newer": {"ANTHROPIC_DEFAULT_MODEL": "default-model"},
+    "newer alias": {**MAPPED, "ANTHROPIC_DEFAULT_MODEL": "haiku[1m]"},
+    "no remap": {**MAPPED, "CLAUDE_CODE_DISABLE_LEGACY_MODEL_REMAP": "1"},
     "body": {"CLAUDE_CODE_EXTRA_BODY": '{"model": "body-model"}'},
 }
 FAULTS = ("none", "comment", "wrong env", "wrong model", "wrong hooks", "large", "list", "utf-16")
@@ -107,6 +113,10 @@ PROCESSES: dict[str, dict[str, str]] = {
     "host": {"CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST": "1"},
     "off": {"CLAUDE_CODE_USE_BEDROCK": "0", "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST": "false"},
     "bedrock": {"CLAUDE_CODE_USE_BEDROCK": "1"},
+    "plan": {
+        "CLAUDE_CODE_SUBSCRIPTION_TYPE": "team",
+        "CLAUDE_CODE_RATE_LIMIT_TIER": "default_claude_max_5x",
+    },
 }
 
 FACTORS: dict[str, Sequence[str]] = {

@@ -228,32 +228,24 @@ def test_the_legacy_state_file_moves_with_claude_config_dir(home: Path) -> None:
     assert find_places({"CLAUDE_CONFIG_DIR": str(home / "D")}).claude_json == home / "D" / ".config.json"
 
 
-# ---- scopes: name, settings, whether .claude.json is a target, weaker settings files
+# ---- scopes: name, settings
 
 SCOPES = {
-    "user": ("{home}/.claude/settings.json", True, []),
-    "project": ("{root}/.claude/settings.json", True, ["{home}/.claude/settings.json"]),
-    "local": (
-        "{root}/.claude/settings.local.json",
-        True,
-        ["{root}/.claude/settings.json", "{home}/.claude/settings.json"],
-    ),
+    "user": "{home}/.claude/settings.json",
+    "project": "{root}/.claude/settings.json",
+    "local": "{root}/.claude/settings.local.json",
 }
 
 
 @pytest.mark.parametrize(("name", "expected"), SCOPES.items(), ids=SCOPES)
 @pytest.mark.parametrize("is_named", [True, False])
-def test_scope(
-    name: str, expected: tuple[str, bool, list[str]], tmp_path: Path, cwd: Path, *, is_named: bool
-) -> None:
+def test_scope(name: str, expected: str, tmp_path: Path, cwd: Path, *, is_named: bool) -> None:
     home, root = tmp_path / "home", (tmp_path / "project" if is_named else cwd)
     places = find_places({}, home=home)
     scope = find_scope(name, places, project=root if is_named else None)
-    settings, has_state, lower = expected
     assert scope.name == name
-    assert scope.settings == Path(settings.format(home=home, root=root))
-    assert scope.claude_json == (places.claude_json if has_state else None)
-    assert scope.lower == tuple(Path(text.format(home=home, root=root)) for text in lower)
+    assert scope.settings == Path(expected.format(home=home, root=root))
+    assert scope.claude_json == places.claude_json
 
 
 @pytest.mark.parametrize("name", ["user", "project", "local", "nonsense"])
@@ -261,7 +253,6 @@ def test_a_settings_file_is_the_only_target(name: str, cwd: Path) -> None:
     places = find_places({}, home=cwd / "home")
     scope = find_scope(name, places, settings=Path("x/../s.json"))
     assert (scope.name, scope.settings, scope.claude_json) == ("path", cwd / "s.json", None)
-    assert scope.lower == (places.claude / "settings.json",)
 
 
 @pytest.mark.parametrize("name", ["", "User", "managed", "path", "user "])

@@ -49,6 +49,7 @@ TOKEN, KEY = {"ANTHROPIC_AUTH_TOKEN": "T"}, {"ANTHROPIC_API_KEY": "K"}
 HELPER = {"apiKeyHelper": "echo H"}
 PRIMARY = {"state": {"primaryApiKey": "P"}}
 OAUTH = {"CLAUDE_CODE_OAUTH_TOKEN": "V"}
+PLAN = "CLAUDE_CODE_SUBSCRIPTION_TYPE"
 BOTH_HEADERS = "Authorization: Bearer X\nX-Api-Key:  Y "
 B, X = "authorization", "x-api-key"
 NOTHING: dict[str, str | None] = {}
@@ -215,6 +216,11 @@ MODELS: dict[str, tuple[dict[str, Any], str | None, str | None, Any]] = {
     ),
     "not so old": ({**MAPPED, MODEL: "claude-opus-4-5"}, None, "claude-opus-4-5", ...),
     "a default": ({**MAPPED, "ANTHROPIC_DEFAULT_MODEL": "d"}, None, "s", "d"),
+    **{
+        f"a default that is none: {value}": ({**MAPPED, "ANTHROPIC_DEFAULT_MODEL": value}, None, "s", "o")
+        for value in ("default", " Inherit ", "opusplan", "Haiku[1m]", " ")
+    },
+    "a default with more": ({**MAPPED, "ANTHROPIC_DEFAULT_MODEL": "default[1m]"}, None, "s", "default"),
     "a default and a setting": ({**MAPPED, "ANTHROPIC_DEFAULT_MODEL": "d"}, "top", "top", ...),
     "a body": ({BODY: '{"model": "b"}', MODEL: "m"}, None, "b", ...),
     "a body without": ({BODY: '{"x": 1}', MODEL: "m"}, None, "m", ...),
@@ -234,8 +240,14 @@ def test_the_model(env: dict[str, Any], top: str | None, older: str | None, newe
 WITH_LOGIN = {
     "a plan that is not told": (LOGIN, {}, "s", "s"),
     "max": (Login(Path("login"), "L", "max"), {}, "o", "o"),
-    "pro": (Login(Path("login"), "L", "pro"), {}, "s", "s"),
+    "pro": (Login(Path("login"), "L", "pro"), {}, "o", "o"),
+    "team": (Login(Path("login"), "L", "team", "default_raven"), {}, "o", "o"),
+    "enterprise": (Login(Path("login"), "L", "enterprise"), {}, "s", "o"),
+    "another": (Login(Path("login"), "L", "free"), {}, "s", "s"),
     "a variable beside it": (Login(Path("login"), "L", "max"), OAUTH, "s", "s"),
+    "a variable and its plan": (LOGIN, {**OAUTH, PLAN: "enterprise"}, "s", "o"),
+    "a variable and a word": (LOGIN, {**OAUTH, PLAN: " MAX "}, "s", "s"),
+    "a login beside a plan": (Login(Path("login"), "L", "free"), {PLAN: "max"}, "s", "s"),
     "a token beside it": (Login(Path("login"), "L", "max"), TOKEN, "s", "o"),
 }
 
@@ -245,6 +257,43 @@ def test_the_model_of_a_subscription(login: Login, shell: dict[str, str], older:
     for rules, expected in ((OLDER, older), (NEWER, newer)):
         request = predict_request(effective(rules, MAPPED, shell=shell), login, rules)
         assert request.model.id == expected, rules.version
+
+
+# id → (login, of 2.1.39, of 2.1.329), where sonnet alone is mapped
+WITH_SONNET = {
+    "pro": (Login(Path("login"), "L", "pro"), None, "s"),
+    "max": (Login(Path("login"), "L", "max"), None, None),
+    "team": (Login(Path("login"), "L", "team", "default_raven"), None, "s"),
+    "the largest team": (Login(Path("login"), "L", "team", "default_claude_max_5x"), None, None),
+    "enterprise": (Login(Path("login"), "L", "enterprise", "default_claude_max_5x"), "s", "s"),
+}
+
+
+@pytest.mark.parametrize(("login", "older", "newer"), WITH_SONNET.values(), ids=WITH_SONNET)
+def test_a_subscription_where_sonnet_alone_is_mapped(
+    login: Login, older: str | None, newer: str | None
+) -> None:
+    for rules, expected in ((OLDER, older), (NEWER, newer)):
+        env = {"ANTHROPIC_DEFAULT_SONNET_MODEL": "s", "ANTHROPIC_DEFAULT_OPUS_MODEL": ""}
+        request = predict_request(effective(rules, env), login, rules)
+        assert request.model.id == expected, rules.version
+
+
+def test_the_settings_do_not_tell_the_plan_of_a_variable() -> None:
+    layers = effective(NEWER, {**MAPPED, PLAN: "max"}, shell=OAUTH)
+    assert predict_request(layers, None, NEWER).model.id == "s"
+
+
+def test_a_host_program_leaves_some_names_to_the_settings() -> None:
+    host = {"CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST": "1", **TOKEN}
+    for env, shell, expected in (
+        ({BODY: '{"model": "b"}'}, {MODEL: "m"}, "b"),
+        ({"CLAUDE_CODE_DISABLE_LEGACY_MODEL_REMAP": "1"}, {MODEL: "claude-opus-4-1"}, "claude-opus-4-1"),
+        ({MODEL: "x", **MAPPED}, {MODEL: "m"}, "m"),
+        ({MODEL: "x", **MAPPED}, {}, None),
+    ):
+        request = predict_request(effective(NEWER, env, shell={**host, **shell}), None, NEWER)
+        assert request.model.id == expected, env
 
 
 def test_a_model_names_who_decided() -> None:
