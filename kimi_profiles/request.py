@@ -318,10 +318,9 @@ def _model(effective: Effective, login: Login | None, rules: Rules) -> Model:
     if "model" in body:
         model = body["model"]
         return Model(model if isinstance(model, str) else None, ("CLAUDE_CODE_EXTRA_BODY",))
-    names = ["ANTHROPIC_MODEL", "model"]
-    for name in names:
-        if _text(effective, name):
-            return _chosen(effective, name, _text(effective, name), rules)
+    name = next((name for name in ("ANTHROPIC_MODEL", "model") if _text(effective, name)), None)
+    if name is not None and not _is_denied(effective, login, _text(effective, name), rules):
+        return _chosen(effective, name, _text(effective, name), rules)
     name = "ANTHROPIC_DEFAULT_MODEL"
     if rules.is_newer and _is_default(_text(effective, name)):
         return _chosen(effective, name, _text(effective, name), rules)
@@ -340,6 +339,15 @@ def _default_tier(effective: Effective, login: Login | None, rules: Rules) -> st
         return _OPUS if plan in _OPUS_PLANS else _SONNET
     is_sonnet_alone = bool(_mapped(effective, _SONNET, rules).id) and not _mapped(effective, _OPUS, rules).id
     return _OPUS if plan in {*_OPUS_PLANS, "enterprise"} and not is_sonnet_alone else _SONNET
+
+
+def _is_denied(effective: Effective, login: Login | None, model: str, rules: Rules) -> bool:
+    """Whether 2.1.39 passes over a model, because the subscription has no opus."""
+    oauth = _oauth(effective, login, rules)
+    if rules.is_newer or oauth is None or "opus" not in model:
+        return False
+    plan, _ = _subscription(effective, login, oauth, rules)
+    return plan not in {*_OPUS_PLANS, "enterprise", None}
 
 
 def _subscription(

@@ -259,6 +259,22 @@ def test_the_model_of_a_subscription(login: Login, shell: dict[str, str], older:
         assert request.model.id == expected, rules.version
 
 
+@pytest.mark.parametrize("plan", ["free", "enterprise", "pro", None])
+def test_a_subscription_that_may_have_no_opus(plan: str | None) -> None:
+    login = Login(Path("login"), "L", plan)
+    is_free = plan == "free"
+    for model, older in {
+        "claude-opus-4-5": "s" if is_free else "claude-opus-4-5",
+        "opus[1m]": "s" if is_free else "o",
+        "Opus": "o",
+        "kimi": "kimi",
+    }.items():
+        chosen = effective(OLDER, {**MAPPED, MODEL: model}, model="top")
+        assert predict_request(chosen, login, OLDER).model.id == older
+    variable = effective(OLDER, {**MAPPED, MODEL: "opus"}, shell=OAUTH)
+    assert predict_request(variable, login, OLDER).model.id == "o"
+
+
 # id → (login, of 2.1.39, of 2.1.329), where sonnet alone is mapped
 WITH_SONNET = {
     "pro": (Login(Path("login"), "L", "pro"), None, "s"),
