@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kimi_profiles.backups import KEPT, Backup, list_backups
 from kimi_profiles.errors import LedgerInvalidError, NotFoundError, Notice
-from kimi_profiles.ledger import Application, needed_backups, read_ledger
+from kimi_profiles.ledger import Application, ledger_file, needed_backups, read_ledger
 from kimi_profiles.paths import find_places, find_scope
 from kimi_profiles.route import real_folder
 from kimi_profiles.status import Status, read_status
@@ -361,7 +361,7 @@ class ClaudeCode:
 
     @property
     def _ledger(self) -> Path:
-        return self.places.state / "ledger.json"
+        return ledger_file(self.places.state)
 
 
 def _with_restart_notice(result: Result) -> Result:

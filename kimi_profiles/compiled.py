@@ -21,6 +21,7 @@ from kimi_profiles.digests import sha256
 from kimi_profiles.errors import ProfilesError
 from kimi_profiles.files import PRIVATE, FileChangedError, make_folder, replace_file, take_snapshot
 from kimi_profiles.profile import Profile, TokenRef
+from kimi_profiles.route import STAY
 from kimi_profiles.values import asdict
 
 TYPE_CHECKING = False
@@ -34,7 +35,7 @@ _MAX_SIZE_BYTES = 4 << 20
 _MOST_WRITTEN = 8  # by one process: who looks at more profiles has loaded pydantic anyway
 _MOST_FILES = 200
 _NAMES = ""  # no profile is called so
-_READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"))
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | STAY
 # What makes a profile of a table. What was installed from a checkout has the version of another one.
 _MAKERS = ("declaration.py", "endpoint.py", "inheritance.py", "profile.py", "store.py")
 
@@ -71,14 +72,9 @@ class CompiledProfiles:
 
         After the first that is not, none is looked for: what makes the others is loaded now.
         """
-        facts = self._read(name) if self._is_useful else None
-        try:
-            return None if facts is None else _profile(facts)
-        except (TypeError, KeyError, AttributeError):
-            facts = None
-            return None
-        finally:
-            self._is_useful = facts is not None
+        profile = _profile(self._read(name)) if self._is_useful else None
+        self._is_useful = profile is not None
+        return profile
 
     def keep(self, profile: Profile) -> None:
         """Keep a profile of the text, or of the catalogue."""
@@ -121,16 +117,19 @@ class CompiledProfiles:
             )
 
 
-def _profile(facts: dict[str, Any]) -> Profile:
-    token = facts["token"]
-    if token is not None:
-        token = TokenRef(token["kind"], token["value"], tuple(token["arguments"]))
-    return Profile(**{**facts, "token": token})
+def _profile(facts: Any) -> Profile | None:
+    try:
+        token = facts["token"]
+        if token is not None:
+            token = TokenRef(token["kind"], token["value"], tuple(token["arguments"]))
+        return Profile(**{**facts, "token": token})
+    except (TypeError, KeyError):  # ``None`` among others
+        return None
 
 
 def _seal(key: str, data: bytes) -> bytes:
     """What the first line has to be: of other data, or under another name, it is another."""
-    return sha256(key.encode() + data).encode()
+    return sha256(key.encode(), data).encode()
 
 
 def _stamp(path: Path) -> str:

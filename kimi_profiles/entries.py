@@ -120,7 +120,7 @@ def unseal(data: bytes) -> tuple[dict[str, dict[str, bytes]], dict[str, Any]] | 
 
 def _head(lines: Iterable[bytes]) -> list[bytes]:
     """The lines before ``lines``: that these are ours."""
-    digest = sha256(b"".join(b"%s\n" % line for line in lines))
+    digest = sha256(b"\n".join(lines), b"\n")
     return [b"{", b'"digest": "%s",' % digest.encode("ascii")]
 
 

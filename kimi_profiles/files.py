@@ -16,13 +16,14 @@ import stat
 import sys
 import time
 
+from kimi_profiles.digests import sha256
 from kimi_profiles.errors import (
     DurabilityUnconfirmedError,
     NotPermittedError,
     ProfilesError,
     WriteFailedError,
 )
-from kimi_profiles.route import Route, follow
+from kimi_profiles.route import STAY, Route, follow
 from kimi_profiles.values import dataclass, field
 
 TYPE_CHECKING = False
@@ -49,6 +50,7 @@ __all__ = [
     "scan_folder",
     "set_mode",
     "take_snapshot",
+    "temporary_name",
 ]
 
 MAX_SIZE_BYTES = 64 << 20
@@ -59,7 +61,6 @@ SPARE = ".new.kimi-profiles"
 _IS_WINDOWS = os.name == "nt"
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-_STAY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _WINDOWS_RETRY_S = 2.0
 _CHUNK_BYTES = 1 << 20
@@ -120,7 +121,7 @@ def take_snapshot(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> Snapshot:
             route.check(None)
             return Snapshot(path, route.real, None, None)
         try:
-            descriptor = os.open(route.name, _READ | _STAY, dir_fd=route.folder)
+            descriptor = os.open(route.name, _READ | STAY, dir_fd=route.folder)
         except FileNotFoundError:
             route.check(None)
             return Snapshot(path, route.real, None, None)
@@ -192,6 +193,12 @@ def scan_folder(path: Path) -> dict[str, os.stat_result]:
     return found
 
 
+def temporary_name(state: Path, path: Path) -> str:
+    """What to call the temporary file of ``path``, by those who hold the lock in the folder ``state``."""
+    tag = sha256(str(state).encode("utf-8", "surrogateescape"))[:8]
+    return f".{path.name}.{tag}.kimi-profiles"
+
+
 def replace_file(snapshot: Snapshot, data: bytes, *, mode: int, temporary: str) -> None:
     """Put ``data`` in the place of the file, atomically.
 
@@ -220,7 +227,7 @@ def replace_file(snapshot: Snapshot, data: bytes, *, mode: int, temporary: str) 
         _unlink(temporary, route)
         made: os.stat_result | None = None
         try:
-            descriptor = os.open(temporary, _CREATE | _STAY, PRIVATE, dir_fd=route.folder)
+            descriptor = os.open(temporary, _CREATE | STAY, PRIVATE, dir_fd=route.folder)
             with os.fdopen(descriptor, "wb", buffering=0) as file:
                 _write_all(file.fileno(), data)
                 _copy_identity(snapshot, file.fileno(), mode, route)
@@ -349,7 +356,7 @@ def _route_to(snapshot: Snapshot) -> Iterator[Route]:
 def _opened(snapshot: Snapshot, route: Route) -> Iterator[int]:
     """A descriptor of the file, if it still is the one of the snapshot."""
     try:
-        descriptor = os.open(route.name, _READ | _STAY, dir_fd=route.folder)
+        descriptor = os.open(route.name, _READ | STAY, dir_fd=route.folder)
     except FileNotFoundError:
         raise FileChangedError from None
     try:
@@ -417,7 +424,7 @@ def give_to_owner(route: Route, made: int) -> None:
 def _give_folder(route: Route) -> None:
     if route.folder is None:
         return
-    flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _STAY
+    flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | STAY
     descriptor = os.open(route.name, flags, dir_fd=route.folder)
     try:
         give_to_owner(route, descriptor)
@@ -488,7 +495,7 @@ def _status(name: str, route: Route) -> os.stat_result | None:
 def _is_snapshot(snapshot: Snapshot, out: os.stat_result, name: str, route: Route) -> bool:
     if _trace(out) != _trace(snapshot.status):  # it may be anything, a link or not to be read
         return False
-    descriptor = os.open(name, _READ | _STAY, dir_fd=route.folder)
+    descriptor = os.open(name, _READ | STAY, dir_fd=route.folder)
     try:
         return _read_all(descriptor, MAX_SIZE_BYTES, out.st_size) == snapshot.data
     finally:

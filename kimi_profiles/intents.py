@@ -28,11 +28,11 @@ from kimi_profiles.errors import (
     UsageError,
 )
 from kimi_profiles.files import read_file
-from kimi_profiles.ledger import Application, Record, read_ledger
+from kimi_profiles.ledger import Application, Record, ledger_file, read_ledger
 from kimi_profiles.restore import find_backups
 from kimi_profiles.restore import restore_intent as restoring
 from kimi_profiles.route import real_folder
-from kimi_profiles.secrets import Secret
+from kimi_profiles.secrets import Secret, stand_in
 from kimi_profiles.targets import Intent, TargetIntent
 
 TYPE_CHECKING = False
@@ -114,13 +114,12 @@ def restore_intent(claude: ClaudeCode, backup: str) -> Intent:
 
 def wanted_changes(claude: ClaudeCode, profile: Profile, path: Path) -> Sequence[Change]:
     """What ``profile`` wants in a file, as far as that can be told without its token."""
-    stand_in = Secret("no-token-is-needed-for-this")
     if path == claude.scope.settings:
         supplied = _supplied(claude) | supplied_by_settings(data_or_empty(claude.places.claude_json))
         surroundings = Surroundings(supplied, helper_command(claude, profile))
         text = data_or_empty(path)
-        return settings_changes(profile, stand_in, record=Record(), text=text, surroundings=surroundings)
-    return claude_json_changes(profile, stand_in)
+        return settings_changes(profile, stand_in(), record=Record(), text=text, surroundings=surroundings)
+    return claude_json_changes(profile, stand_in())
 
 
 def helper_command(claude: ClaudeCode, profile: Profile) -> str | None:
@@ -152,7 +151,7 @@ def hidden_notices(claude: ClaudeCode) -> list[Notice]:
         hidden = find_hidden(
             claude.places, project=real_folder(claude.root or Path()), settings=claude.scope.settings
         )
-        elsewhere = read_ledger(claude.places.state / "ledger.json").applications.values() if hidden else ()
+        elsewhere = read_ledger(ledger_file(claude.places.state)).applications.values() if hidden else ()
         return [
             Notice(
                 "hidden",

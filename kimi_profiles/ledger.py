@@ -298,6 +298,11 @@ class Ledger:
         return replace(self, applications=_entries(self.applications).changed({settings: application}))
 
 
+def ledger_file(state: Path) -> Path:
+    """Where the ledger is, in the folder of our state."""
+    return state / "ledger.json"
+
+
 def read_ledger(path: Path) -> Ledger:
     """The ledger in the file ``path``; an empty one where there is no file.
 

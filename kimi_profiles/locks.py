@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kimi_profiles.errors import LockTimeoutError, NotPermittedError, WriteFailedError
 from kimi_profiles.files import give_to_owner
-from kimi_profiles.route import Route, follow
+from kimi_profiles.route import STAY, Route, follow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ __all__ = ["hold_folder_lock", "hold_lock", "sweep_folder_lock"]
 _STALE_S = 10.0
 _POLL_S = 0.02
 _IS_WINDOWS = os.name == "nt"
-_STAY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 @contextlib.contextmanager
@@ -142,7 +141,7 @@ def _try_flock(route: Route) -> int | None:
     import fcntl
 
     _make_lock(route)
-    descriptor = os.open(route.name, os.O_RDWR | os.O_NONBLOCK | _STAY, dir_fd=route.folder)
+    descriptor = os.open(route.name, os.O_RDWR | os.O_NONBLOCK | STAY, dir_fd=route.folder)
     is_ours = False
     try:
         with contextlib.suppress(BlockingIOError):
@@ -167,7 +166,7 @@ def _make_lock(route: Route) -> None:
     """Make the lock file, if there is none, and let its folder's owner have it."""
     try:
         descriptor = os.open(
-            route.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _STAY, 0o600, dir_fd=route.folder
+            route.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | STAY, 0o600, dir_fd=route.folder
         )
     except FileExistsError:
         return

@@ -28,7 +28,7 @@ from kimi_profiles.jsontext import (
     split_pointer,
 )
 from kimi_profiles.ledger import Owned, Record, union
-from kimi_profiles.secrets import Secret
+from kimi_profiles.secrets import Secret, stand_in
 from kimi_profiles.values import replace
 
 TYPE_CHECKING = False
@@ -95,10 +95,9 @@ def strange_credentials(actions: Iterable[Action], profile: Profile) -> list[str
 
 def _every_change(profile: Profile) -> list[Change]:
     """What the profile may have written, with every mask that it may have needed."""
-    stand_in = Secret("no-token-is-needed-for-this")
     inline = replace(profile, delivery="inline")
     surroundings = Surroundings(MASKABLE)
-    return settings_changes(inline, stand_in, record=Record(), text=None, surroundings=surroundings)
+    return settings_changes(inline, stand_in(), record=Record(), text=None, surroundings=surroundings)
 
 
 def _raw(document: Document[str], address: Address) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kimi_profiles.backups import KEPT, Backup, list_backups, prune_backups
 from kimi_profiles.errors import NotFoundError, UsageError
-from kimi_profiles.ledger import needed_backups, read_ledger
+from kimi_profiles.ledger import ledger_file, needed_backups, read_ledger
 from kimi_profiles.locks import hold_lock
 from kimi_profiles.route import absolute
 from kimi_profiles.targets import Intent, TargetIntent
@@ -94,5 +94,5 @@ def forget_backups(state: Path, *, kept: int = KEPT, timeout_s: float) -> list[B
     if not state.is_dir():
         return []
     with hold_lock(state / "lock", timeout_s=timeout_s):
-        needed = needed_backups(read_ledger(state / "ledger.json"))
+        needed = needed_backups(read_ledger(ledger_file(state)))
         return prune_backups(state / "backups", needed=needed, kept=kept)

@@ -20,13 +20,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Route", "absolute", "follow", "real_folder", "resolve"]
+__all__ = ["STAY", "Route", "absolute", "follow", "real_folder", "resolve"]
 
 _IS_WINDOWS = os.name == "nt"
 _MAX_LINKS = 40
-_STAY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | _STAY
-_READABLE_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _STAY
+STAY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+"""How all is opened on the way and at its end: no link is followed, and no program that we start gets it."""
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | STAY
+_READABLE_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | STAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-__all__ = ["Secret", "fingerprint", "holds_token", "is_secret_name", "without_tokens"]
+__all__ = ["Secret", "fingerprint", "holds_token", "is_secret_name", "stand_in", "without_tokens"]
 
 _FINGERPRINT_DIGITS = 8
 _MAX_LENGTH = 8192
@@ -100,3 +100,8 @@ class Secret:
     def __reduce__(self) -> NoReturn:
         msg = "a secret is not pickled"
         raise TypeError(msg)
+
+
+def stand_in() -> Secret:
+    """Stands where a token would, for what does not depend on which one it is."""
+    return Secret("no-token-is-needed-for-this")

@@ -12,7 +12,7 @@ from kimi_profiles.errors import NotPermittedError, ProfilesError, TargetInvalid
 from kimi_profiles.files import PRIVATE, Snapshot, check_lent, take_snapshot
 from kimi_profiles.git import is_tracked
 from kimi_profiles.jsontext import Document
-from kimi_profiles.ledger import ABSENT, Application, Ledger, Record, read_ledger
+from kimi_profiles.ledger import ABSENT, Application, Ledger, Record, ledger_file, read_ledger
 from kimi_profiles.plan import TextPlan, plan_document
 from kimi_profiles.route import resolve
 from kimi_profiles.values import dataclass, field, replace
@@ -116,7 +116,7 @@ class TargetPlan:
 
 def plan_targets(intent: Intent, *, state: Path) -> list[TargetPlan]:
     """What a transaction would do now; nothing is written and no lock is taken."""
-    ledger = read_ledger(state / "ledger.json")
+    ledger = read_ledger(ledger_file(state))
     return [plan_target(target, intent, ledger, state / "backups") for target in intent.targets_with(ledger)]
 
 

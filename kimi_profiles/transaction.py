@@ -20,7 +20,6 @@ import contextlib
 from pathlib import Path
 
 from kimi_profiles.backups import backup_path, prune_backups, save_backup, sweep_backups
-from kimi_profiles.digests import sha256
 from kimi_profiles.errors import (
     DurabilityUnconfirmedError,
     ProfilesError,
@@ -38,6 +37,7 @@ from kimi_profiles.files import (
     replace_file,
     set_mode,
     take_snapshot,
+    temporary_name,
 )
 from kimi_profiles.jsontext import Document
 from kimi_profiles.ledger import (
@@ -45,6 +45,7 @@ from kimi_profiles.ledger import (
     Application,
     Ledger,
     Record,
+    ledger_file,
     needed_backups,
     read_ledger,
     write_ledger,
@@ -109,10 +110,10 @@ class _Run:
 
     def __init__(self, intent: Intent, state: Path, timeout_s: float) -> None:
         self.intent = intent
-        self.ledger_file = state / "ledger.json"
+        self.ledger_file = ledger_file(state)
         self.backups = state / "backups"
         self.timeout_s = timeout_s
-        self.tag = sha256(str(state).encode("utf-8", "surrogateescape"))[:8]
+        self.state = state
         remove_leftover(state / "ledger.json.tmp")
         self.ledger = read_ledger(self.ledger_file)
         self.targets = intent.targets_with(self.ledger)
@@ -312,7 +313,7 @@ class _Run:
         return contextlib.nullcontext()
 
     def _temporary(self, path: Path) -> str:
-        return f".{path.name}.{self.tag}.kimi-profiles"
+        return temporary_name(self.state, path)
 
     def _sweep(self, path: Path) -> None:
         """Remove what a run of ours that was killed left beside ``path``."""

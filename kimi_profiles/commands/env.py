@@ -27,7 +27,7 @@ from kimi_profiles.environment import profile_variables
 from kimi_profiles.errors import Notice, ProfilesError, TokenUnavailableError, UsageError
 from kimi_profiles.paths import find_places
 from kimi_profiles.report import shown_variable
-from kimi_profiles.secrets import Secret
+from kimi_profiles.secrets import stand_in
 from kimi_profiles.shells import SHELLS, guess_shell, render, render_unset
 
 TYPE_CHECKING = False
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from kimi_profiles.layers import Layer
     from kimi_profiles.ledger import Application
     from kimi_profiles.profile import Profile
+    from kimi_profiles.secrets import Secret
     from kimi_profiles.startup import Kept
     from kimi_profiles.survey import Survey
 
 USAGE = "NAME "
 
 _PROGRAM = "kimi-profiles"
-_NO_TOKEN = Secret("no-token-is-needed-for-this")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,7 +112,7 @@ def _tell(call: Call, answer: dict[str, Any], text: str, notices: list[Notice]) 
 
 def _variables(profile: Profile, token: Secret | None = None) -> dict[str, str | None]:
     """With what no settings file can mask, but a process can simply be started without."""
-    return dict.fromkeys(UNMASKABLE) | profile_variables(profile, token or _NO_TOKEN)
+    return dict.fromkeys(UNMASKABLE) | profile_variables(profile, token or stand_in())
 
 
 def _shown(name: str, value: str | None) -> Any:
@@ -195,7 +195,7 @@ def _notices(call: Call, profile: Profile, variables: Mapping[str, str | None]) 
 
 def _file_notices(call: Call, profile: Profile, variables: Mapping[str, str | None]) -> Iterator[Notice]:
     """Claude Code's files are stronger than the environment, and may hold a credential of their own."""
-    from kimi_profiles.ledger import read_ledger
+    from kimi_profiles.ledger import ledger_file, read_ledger
     from kimi_profiles.route import real_folder
     from kimi_profiles.survey import how_to_undo, take_survey
 
@@ -205,7 +205,7 @@ def _file_notices(call: Call, profile: Profile, variables: Mapping[str, str | No
     survey = take_survey(places, project=project, env=env, client=None)
     applications: tuple[Application, ...] = ()
     with contextlib.suppress(ProfilesError):
-        applications = tuple(read_ledger(places.state / "ledger.json").applications.values())
+        applications = tuple(read_ledger(ledger_file(places.state)).applications.values())
     for winner, pairs in groupby(_winners(survey, variables), key=itemgetter(1)):
         first, *rest = (name for name, _ in pairs)
         more = f" and {len(rest)} more have" if rest else " has"
@@ -233,7 +233,7 @@ def _winners(survey: Survey, variables: Mapping[str, str | None]) -> list[tuple[
 
 def _hidden(survey: Survey, variables: Mapping[str, str | None]) -> Iterator[tuple[str, Layer]]:
     for name, value in variables.items():
-        if value == _NO_TOKEN.reveal():
+        if value == stand_in().reveal():
             continue
         winner = next(iter(survey.effective.suppliers(name)), None)
         if winner is not None and winner.name != "process" and winner.values[name] != (value or ""):

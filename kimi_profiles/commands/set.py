@@ -27,7 +27,7 @@ from kimi_profiles.editing.file import edit_store, plan_edit
 from kimi_profiles.editing.profiles import add_profile, profile_key, set_value, table_key, value_at
 from kimi_profiles.editing.values import written, written_key
 from kimi_profiles.errors import Notice, ProfilesError
-from kimi_profiles.ledger import read_ledger
+from kimi_profiles.ledger import ledger_file, read_ledger
 from kimi_profiles.paths import find_places
 from kimi_profiles.report import short_path
 from kimi_profiles.secrets import fingerprint, is_secret_name, without_tokens
@@ -144,7 +144,7 @@ def applications_of(call: Call, name: str, text: str) -> dict[str, Application]:
         text: What the file holds, or held before the change.
     """
     places = find_places(home=call.home)
-    known = read_ledger(places.state / "ledger.json").applications
+    known = read_ledger(ledger_file(places.state)).applications
     named = {settings: application for settings, application in known.items() if application.profile == name}
     if not named or call.args.store is None or call.own_store_path() == places.store:
         return named

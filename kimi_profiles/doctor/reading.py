@@ -21,7 +21,7 @@ from kimi_profiles.files import SPARE
 from kimi_profiles.git import is_tracked
 from kimi_profiles.jsontext import Document
 from kimi_profiles.layers import BEARING
-from kimi_profiles.ledger import ABSENT, needed_backups, read_ledger
+from kimi_profiles.ledger import ABSENT, ledger_file, needed_backups, read_ledger
 from kimi_profiles.paths import find_scope
 from kimi_profiles.request import obeyed
 from kimi_profiles.route import resolve
@@ -72,7 +72,7 @@ def read_patient(
     from kimi_profiles.shellrc import find_settings
 
     survey = _survey(claude, flag_settings)
-    ledger, ledger_error = _attempt(lambda: read_ledger(claude.places.state / "ledger.json"))
+    ledger, ledger_error = _attempt(lambda: read_ledger(ledger_file(claude.places.state)))
     claude = _attended(claude, survey, ledger)
     store, store_error = _attempt(open_store)
     applied = ledger.applications.get(str(claude.scope.settings)) if ledger else None
@@ -184,7 +184,7 @@ def _token_path(profile: Profile | None, claude: ClaudeCode) -> list[Path]:
 
 def _stats(claude: ClaudeCode, survey: Survey, more: list[Path]) -> Iterator[tuple[Path, os.stat_result]]:
     places = claude.places
-    own = [places.config, places.state, *(places.state / name for name in ("ledger.json", "backups"))]
+    own = [places.config, places.state, ledger_file(places.state), places.state / "backups"]
     theirs = [
         places.claude,
         places.claude / ".credentials.json",

@@ -8,6 +8,7 @@ from pathlib import Path
 from kimi_profiles.doctor.finding import Finding, command, file_place
 from kimi_profiles.errors import ProfileNotFoundError
 from kimi_profiles.jsontext import split_pointer
+from kimi_profiles.ledger import ledger_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _DECISIVE = {
 
 def ledger(patient: Patient) -> Iterator[Finding]:
     """The ledger can be read, is ours, and no run was cut short."""
-    path = patient.claude.places.state / "ledger.json"
+    path = ledger_file(patient.claude.places.state)
     error, known = patient.ledger_error, patient.ledger
     if error is not None:
         remedy = command("kimi-profiles", "backups", "list", *patient.home_options())

@@ -8,7 +8,6 @@ change is made anew on what is there then.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import tomllib
 
 from kimi_profiles.editing.profiles import HEADER, value_at
@@ -20,8 +19,15 @@ from kimi_profiles.errors import (
     ProfilesError,
     TargetBusyError,
 )
-from kimi_profiles.files import PRIVATE, FileChangedError, make_folder, replace_file, take_snapshot
-from kimi_profiles.ledger import Ledger, read_ledger, write_ledger
+from kimi_profiles.files import (
+    PRIVATE,
+    FileChangedError,
+    make_folder,
+    replace_file,
+    take_snapshot,
+    temporary_name,
+)
+from kimi_profiles.ledger import Ledger, ledger_file, read_ledger, write_ledger
 from kimi_profiles.locks import hold_lock
 from kimi_profiles.paths import find_places
 from kimi_profiles.secrets import without_tokens
@@ -164,7 +170,7 @@ def _carry_out(
     revision: Revision, snapshot: Snapshot, state: Path, records: Callable[[Ledger], Ledger] | None
 ) -> None:
     """Both files, the ledger first: a rename that is cut short in between can be run again."""
-    data, ledger = revision.after.encode(), state / "ledger.json"
+    data, ledger = revision.after.encode(), ledger_file(state)
     known = Ledger() if records is None else read_ledger(ledger)
     wanted = known if records is None else records(known)
     try:
@@ -183,8 +189,7 @@ def _carry_out(
 def _replace(snapshot: Snapshot, data: bytes, state: Path) -> None:
     make_folder(snapshot.real.parent)
     mode = PRIVATE if snapshot.mode is None else snapshot.mode
-    tag = hashlib.sha256(str(state).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    replace_file(snapshot, data, mode=mode, temporary=f".{snapshot.path.name}.{tag}.kimi-profiles")
+    replace_file(snapshot, data, mode=mode, temporary=temporary_name(state, snapshot.path))
 
 
 def _plan(path: Path, change: Callable[[str], str]) -> tuple[Revision, Snapshot]:

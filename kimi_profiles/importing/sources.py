@@ -12,7 +12,7 @@ from kimi_profiles.importing.layered import read_environment, read_files, read_s
 from kimi_profiles.importing.pasted import read_pasted
 from kimi_profiles.importing.recognize import ENDPOINT_VARIABLES
 from kimi_profiles.layers import read_layer
-from kimi_profiles.ledger import read_ledger
+from kimi_profiles.ledger import ledger_file, read_ledger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def from_claude(claude: ClaudeCode, *, with_environment: bool) -> Found:
         with_environment: Whether the environment counts as well, as the weakest layer. Ours says nothing
             about the home of somebody else, and is left out there.
     """
-    ledger = read_ledger(claude.places.state / "ledger.json")
+    ledger = read_ledger(ledger_file(claude.places.state))
     if claude.scope.name == "path":
         data = read_file(claude.scope.settings)
         if data is None:

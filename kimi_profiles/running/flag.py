@@ -14,7 +14,7 @@ from kimi_profiles.environment import environment_with
 from kimi_profiles.jsontext import dumps, join_pointer, loads, split_pointer
 from kimi_profiles.ledger import Record
 from kimi_profiles.plan import plan_text
-from kimi_profiles.secrets import Secret, is_secret_name
+from kimi_profiles.secrets import is_secret_name, stand_in
 from kimi_profiles.values import replace
 
 TYPE_CHECKING = False
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from kimi_profiles.profile import Profile
+    from kimi_profiles.secrets import Secret
 
 __all__ = [
     "client_environment",
@@ -149,8 +150,7 @@ def client_environment(env: Mapping[str, str], profile: Profile, token: Secret |
         profile: Resolved.
         token: ``None`` if it comes by a helper: 2.1.39 would ask about a key that it finds here.
     """
-    stand_in = Secret("no-token-is-needed-for-this")
-    clean = environment_with(env, profile, token or stand_in)
+    clean = environment_with(env, profile, token or stand_in())
     if token is None:
         for name in _CREDENTIALS:
             clean.pop(name, None)

@@ -17,7 +17,7 @@ import time
 
 from kimi_profiles.errors import NotPermittedError, ProfilesError, TargetBusyError, WriteFailedError
 from kimi_profiles.files import SPARE, create_file, give_to_owner, make_folder, remove_leftover
-from kimi_profiles.route import follow
+from kimi_profiles.route import STAY, follow
 from kimi_profiles.values import dataclass
 
 TYPE_CHECKING = False
@@ -33,7 +33,6 @@ _NAME = re.compile(r"[0-9a-f]{32}")
 _TRIES = 100
 _STALE_S = 60.0
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL
-_STAY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _BUSY = {errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK}
 
 
@@ -155,7 +154,7 @@ def _open(path: Path, flags: int) -> int:
         route.check(None)
         if route.missing:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        descriptor = os.open(route.name, flags | _STAY, 0o600, dir_fd=route.folder)
+        descriptor = os.open(route.name, flags | STAY, 0o600, dir_fd=route.folder)
         if flags & os.O_CREAT and sys.platform != "win32":
             give_to_owner(route, descriptor)
         return descriptor

@@ -15,7 +15,7 @@ from kimi_profiles.endpoint import check_token, profile_notices
 from kimi_profiles.environment import environment_with
 from kimi_profiles.errors import NotFoundError, Notice, NotPermittedError, ProfilesError, UsageError
 from kimi_profiles.files import take_snapshot
-from kimi_profiles.ledger import read_ledger
+from kimi_profiles.ledger import ledger_file, read_ledger
 from kimi_profiles.route import real_folder
 from kimi_profiles.running.child import held_signals, run_child
 from kimi_profiles.running.flag import (
@@ -254,7 +254,7 @@ def _records(claude: ClaudeCode) -> list[Record]:
         claude.places.claude / "settings.json",
     ]
     try:
-        known = read_ledger(claude.places.state / "ledger.json").records
+        known = read_ledger(ledger_file(claude.places.state)).records
     except ProfilesError:  # the next apply will say so
         return []
     return [known[str(file)] for file in files if str(file) in known]
