@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from kimi_profiles.claude import Surroundings, helper_line, settings_changes
 from kimi_profiles.errors import LedgerInvalidError, ProfilesError, TokenUnavailableError
+from kimi_profiles.jsontext import Document
 from kimi_profiles.ledger import Record, union
-from kimi_profiles.plan import find_drift, plan_text
+from kimi_profiles.plan import find_drift, plan_document
 from kimi_profiles.presumed import presumed_record
 from kimi_profiles.secrets import Secret
 from kimi_profiles.values import dataclass, field, replace
@@ -86,20 +87,23 @@ def merge_text(
         raise TokenUnavailableError("a profile with inline delivery cannot be merged without its token")
     if profile.delivery == "helper" and helper is None:
         helper = helper_command(profile)
+    document = _document(text)
     changes = settings_changes(
-        profile, secret, record=known, text=text, surroundings=Surroundings(supplied, helper)
+        profile, secret, record=known, text=document, surroundings=Surroundings(supplied, helper)
     )
-    plan = _planned(text, known, changes)
-    merged = plan.text or ""
+    plan = _planned(document, known, changes)
+    data, merged = plan.now or b"", plan.text or b""
     if not plan.keeps_base:
-        base = plan.base or ""
-    elif not _is_base(base, known):
-        base = None
+        without: bytes | None = plan.base or b""
+    else:
+        without = _encoded(base) if base is not None and _is_base(base, known) else None
     record = replace(plan.record, base=None, texts=())
-    if base is not None:
-        digests = tuple(map(record.digest_text, (base, text, merged)))
-        record = replace(record, base=_TEXT, texts=union(digests, ()))
-    return MergedText(merged, record, base, plan.actions, plan.drift)
+    if without is not None:
+        # They may be large, and the first two are mostly one.
+        texts = (data, merged) if without is data else (without, data, merged)
+        record = replace(record, base=_TEXT, texts=union(tuple(map(record.digest_text, texts)), ()))
+    way_back = text if without is data else None if without is None else _decoded(without)
+    return MergedText(_decoded(merged), record, way_back, plan.actions, plan.drift)
 
 
 def unmerge_text(text: str, record: Record, *, base: str | None = None) -> MergedText:
@@ -117,8 +121,12 @@ def unmerge_text(text: str, record: Record, *, base: str | None = None) -> Merge
         JsonTextError: ``text`` is not strict JSON.
         LedgerInvalidError: ``record`` is not as :func:`merge_text` makes it.
     """
-    plan = _planned(text, record, ())
-    without = base if base is not None and plan.keeps_base and _is_base(base, record) else plan.text or ""
+    plan = _planned(_document(text), record, ())
+    without = (
+        base
+        if base is not None and plan.keeps_base and _is_base(base, record)
+        else _decoded(plan.text or b"")
+    )
     return MergedText(without, plan.record, None, plan.actions, plan.drift)
 
 
@@ -133,8 +141,8 @@ def unmerge_profile(text: str, profile: Profile) -> MergedText:
     Raises:
         JsonTextError: ``text`` is not strict JSON.
     """
-    plan = _planned(text, presumed_record(text, profile, holder=_TEXT), ())
-    return MergedText(plan.text or "", plan.record, None, plan.actions, plan.drift)
+    plan = _planned(_document(text), presumed_record(text, profile, holder=_TEXT), ())
+    return MergedText(_decoded(plan.text or b""), plan.record, None, plan.actions, plan.drift)
 
 
 def record_ahead(text: str, earlier: Record | None, merged: MergedText) -> Record:
@@ -174,9 +182,21 @@ def helper_command(profile: Profile, *, store: str | None = None) -> str:
     return helper_line(profile, command)
 
 
-def _planned(text: str, record: Record, changes: Sequence[Change]) -> TextPlan[str]:
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass")
+
+
+def _document(text: str) -> Document[bytes] | None:
+    return Document(_encoded(text)) if text else None
+
+
+def _planned(known: Document[bytes] | None, record: Record, changes: Sequence[Change]) -> TextPlan[bytes]:
     try:
-        return plan_text(text or None, record, changes, holder=_TEXT)
+        return plan_document(known, record, changes, holder=_TEXT)
     except ProfilesError:
         raise
     except ValueError:  # keys that lie inside one another, values that are none: nobody wrote such a record

@@ -1,8 +1,8 @@
 """From JSON text to the members of an object or a list, of which only those that matter are looked at.
 
 All text here is narrow. A value is passed over by the C scanner of ``json``, and members that are just a key
-and a scalar by one regular expression, a thousand at a time; such a *run* is taken apart when somebody wants
-a member of it. So a document costs about as much as ``json.loads``, and next to no memory.
+and something small by one regular expression, a thousand at a time; such a *run* is taken apart when somebody
+wants a member of it. So a document costs about as much as ``json.loads``, and next to no memory.
 """
 
 from __future__ import annotations
@@ -50,11 +50,23 @@ _COLON = f"{_SPACE}:{_SPACE}"
 _SCALAR = f"(?:{_STRING}|true|false|null|{_NUMBER})"
 _COMMA = f"{_SPACE},{_SPACE}"
 
+# What most members of large objects are: a scalar, or a list or an object of a few.
+_FEW = 24
+_ESCAPE = r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})'
+_TEXT = rf'"[^"\\\x00-\x1f]*+(?:{_ESCAPE}[^"\\\x00-\x1f]*+){{0,{_FEW}}}"'
+_ITEM = f"(?:{_TEXT}|true|false|null|{_NUMBER})"
+_FIELD = f"{_TEXT}{_COLON}{_ITEM}"
+_SMALL = (
+    f"(?:{_ITEM}"
+    rf"|\{{{_SPACE}(?:{_FIELD}(?:{_COMMA}{_FIELD}){{0,{_FEW}}})?{_SPACE}\}}"
+    rf"|\[{_SPACE}(?:{_ITEM}(?:{_COMMA}{_ITEM}){{0,{_FEW}}})?{_SPACE}\])"
+)
+
 _comma = pattern(_COMMA)
 _head = pattern(f"({_STRING}){_COLON}")
 _plain_member = pattern(f"({_STRING}){_COLON}({_SCALAR})(?={_SPACE}[,}}])")
 # Not possessive, though nothing ever goes back into it: before 3.11.5 a possessive group could end too late.
-_plain_members = pattern(f"(?:{_STRING}{_COLON}{_SCALAR}{_COMMA}){{1,{_MANY}}}")
+_small_members = pattern(f"(?:{_STRING}{_COLON}{_SMALL}{_COMMA}){{1,{_MANY}}}")
 
 
 class Member(NamedTuple):
@@ -268,12 +280,15 @@ def too_many_items(text: str, position: int) -> JsonTextError:
 def _scan_object(text: str, here: int) -> tuple[list[_Segment], int]:
     """The members of an object of which the first begins ``here``, and where the last one ends."""
     segments: list[_Segment] = []
-    odd = 0
+    odd = pause = wait = 0
     while True:
-        plain = _plain_members.match(text, here) if len(segments) >= _MANY else None
-        if plain is not None:
-            segments.append(_Run(here, plain.end(), has_escapes=False))
-            here = plain.end()
+        if wait or len(segments) < _MANY:
+            wait = max(wait - 1, 0)
+        elif small := _small_members.match(text, here):
+            segments.append(_Run(here, small.end(), has_escapes=False))
+            here, pause = small.end(), 0
+        else:  # where members are not small, this is tried ever less often
+            pause = wait = min(2 * pause + 1, _MANY)
         member = _scan_member(text, here)
         comma = _comma.match(text, member.value_end)
         if comma is None:
