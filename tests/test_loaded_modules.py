@@ -66,7 +66,7 @@ JSON = " ".join(
 )
 PREDICTION = "client layers request survey"
 RECORDS = "backups change entries ledger plan status"
-SHELL = "change claude credentials endpoint entries environment ledger loopback report shells"
+SHELL = "change claude credentials endpoint entries environment ledger loopback shells"
 APPLYING = (
     "api claude credentials difference endpoint git homes intents jsontext.edit jsontext.layout "
     "jsontext.splices jsontext.wanted layers locks loopback report restore targets"

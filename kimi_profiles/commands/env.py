@@ -26,7 +26,6 @@ from kimi_profiles.endpoint import check_token, profile_notices
 from kimi_profiles.environment import profile_variables
 from kimi_profiles.errors import Notice, ProfilesError, TokenUnavailableError, UsageError
 from kimi_profiles.paths import find_places
-from kimi_profiles.report import shown_variable
 from kimi_profiles.secrets import stand_in
 from kimi_profiles.shells import SHELLS, guess_shell, render, render_unset
 
@@ -86,17 +85,15 @@ def run(call: Call) -> int:
         _check_token_if_there(call, profile)
         variables = _variables(profile)
         text = _by_reference(call, profile, variables, shell)
-        shown: dict[str, Any] = {name: _shown(name, value) for name, value in variables.items()}
-        shown[profile.auth_variable] = {"reference": str(profile.token)}
+        shown = {**_shown(call, variables), profile.auth_variable: {"reference": str(profile.token)}}
         _tell(call, answer | {"variables": shown}, text, _notices(call, profile, variables))
     else:
         token = read_token(profile, home=call.home)
         check_token(profile.base_url, token)
         variables = _variables(profile, token)
         text = render(variables, shell)
-        shown = {name: _shown(name, value) for name, value in variables.items()}
         notices = [*_notices(call, profile, variables), *_shell_notices(shell)]
-        _tell(call, answer | {"variables": shown}, text, notices)
+        _tell(call, answer | {"variables": _shown(call, variables)}, text, notices)
     return 0
 
 
@@ -115,8 +112,13 @@ def _variables(profile: Profile, token: Secret | None = None) -> dict[str, str |
     return dict.fromkeys(UNMASKABLE) | profile_variables(profile, token or stand_in())
 
 
-def _shown(name: str, value: str | None) -> Any:
-    return None if value is None else shown_variable(name, value)
+def _shown(call: Call, variables: Mapping[str, str | None]) -> dict[str, Any]:
+    """For an answer in JSON; to find out what is secret takes a while."""
+    if not call.is_json:
+        return {}
+    from kimi_profiles.report import shown_variable
+
+    return {name: None if value is None else shown_variable(name, value) for name, value in variables.items()}
 
 
 def _check_token_if_there(call: Call, profile: Profile) -> None:

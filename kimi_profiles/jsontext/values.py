@@ -55,7 +55,7 @@ def dumps(value: object, *, indent: str | None = None, colon: str = ": ", comma:
 
 def escape_surrogates(text: str) -> str:
     """JSON ``text`` that can be encoded: a lone surrogate has no UTF-8 form, its escape means the same."""
-    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return text if text.isascii() else _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def loads(raw: str) -> Any:
