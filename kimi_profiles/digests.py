@@ -11,7 +11,7 @@ __all__ = ["sha256"]
 _SMALL_BYTES = 1 << 16
 
 
-def sha256(*parts: bytes) -> str:
+def sha256(*parts: bytes | memoryview) -> str:
     """The 64 hexadecimal digits of the SHA-256 of all ``parts``, one behind the other."""
     digest = _fast_sha256() if _built_in is None or sum(map(len, parts)) > _SMALL_BYTES else _built_in()
     for part in parts:

@@ -14,7 +14,7 @@ from kimi_profiles.digests import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any, TypeAlias, TypeVar
 
     T = TypeVar("T")
@@ -95,17 +95,18 @@ def seal(sections: Sections, others: Mapping[str, object]) -> bytes:
             comma = b","
         lines.append(b"},")
     lines += (_text(others)[1:], b"")
-    return b"\n".join([*_head(lines), *lines])
+    body = b"\n".join(lines)
+    return _head(body) + body
 
 
 def unseal(data: bytes) -> tuple[dict[str, dict[str, bytes]], dict[str, Any]] | None:
     """Sections and other members of a file that is as :func:`seal` made it, to the byte; else ``None``."""
     if not data.startswith(_BEGINNING):
         return None
-    lines = data.split(b"\n")
-    head, lines = lines[:2], lines[2:]
-    if head != _head(lines):
+    begin = data.find(b"\n", len(_BEGINNING)) + 1
+    if data[:begin] != _head(memoryview(data)[begin:]):
         return None
+    lines = data[begin:].split(b"\n")
     sections = {}
     try:
         while lines[0].endswith(b": {"):
@@ -118,10 +119,9 @@ def unseal(data: bytes) -> tuple[dict[str, dict[str, bytes]], dict[str, Any]] | 
         return None
 
 
-def _head(lines: Iterable[bytes]) -> list[bytes]:
-    """The lines before ``lines``: that these are ours."""
-    digest = sha256(b"\n".join(lines), b"\n")
-    return [b"{", b'"digest": "%s",' % digest.encode("ascii")]
+def _head(body: bytes | memoryview) -> bytes:
+    """What stands before ``body``: that it is ours."""
+    return b'%s"%s",\n' % (_BEGINNING, sha256(body, b"\n").encode("ascii"))
 
 
 def _text(value: object) -> bytes:

@@ -22,6 +22,13 @@ import json, sys
 for _ in range(int(sys.argv[2])):
     json.loads(open(sys.argv[1], "rb").read())
 """
+_EDIT = """\
+import sys
+from kimi_profiles.jsontext import Address, Document
+for _ in range(int(sys.argv[2])):
+    document = Document(open(sys.argv[1], "rb").read())
+    document.edit({Address("/env/ANTHROPIC_BASE_URL"): '"https://new.example/anthropic"'})
+"""
 _MERGE = f"""\
 import sys
 from kimi_profiles import ProfileStore, merge_text
@@ -37,7 +44,7 @@ profile = ProfileStore.open()["work"]
 for home in Path(sys.argv[1]).iterdir():
     ClaudeCode.user(home=home).apply(profile)
 """
-# One target is applied to; the records of the others are copies of its.
+# One target is applied to; the records of the others are copies of its. The program writes it anew at last.
 _TARGETS = """\
 import json, sys
 from pathlib import Path
@@ -53,7 +60,9 @@ for section in (ledger["applications"], ledger["records"]):
     text = json.dumps({first: section[first]})
     for number in range(1, int(sys.argv[1])):
         section.update(json.loads(text.replace("/projects/0/", f"/projects/{number}/")))
-path.write_text(json.dumps(ledger, indent=1))
+path.write_text(json.dumps(ledger))
+claude.unapply()
+claude.apply(ProfileStore.open()["work"])
 """
 _BACKUPS = """\
 import sys
@@ -230,7 +239,8 @@ def large(ours: Ours, folder: Path, scale: Scale) -> Iterator[Case]:
 
     def cases(what: str, aim: float) -> Iterator[Case]:
         size, against = state.stat().st_size, again(_LOADS)
-        yield Case(name=f"{what}: one edit", job=again(_MERGE), against=against, aim=aim, size_bytes=size)
+        yield Case(name=f"{what}: one edit", job=again(_EDIT), against=against, aim=aim, size_bytes=size)
+        yield Case(name=f"{what}: `merge_text`", job=again(_MERGE), against=against, size_bytes=size)
         if size >= scale.whole_mb * MB:
             whole = apply(home, apply(small))
             yield Case(name=f"{what}: `apply`", job=whole, against=against, size_bytes=size)

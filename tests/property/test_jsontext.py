@@ -739,6 +739,19 @@ def test_mutations(chunk: int) -> None:
     run_cases(check, (200_000 if IS_CI else 40_000) // CHUNKS // each, chunk)
 
 
+def test_mutations_where_little_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "_MANY", 1)
+
+    def check(rng: random.Random) -> None:
+        writer = Writer(rng)
+        members = [f'"{number}":{writer.container(rng.choice("[{"), 4)}' for number in range(3)]
+        text = "{" + ",".join(['"":0', *members, '"end":0']) + "}"
+        for _ in range(20):
+            check_mutation(mutate(rng, text))
+
+    run_cases(check, (40_000 if IS_CI else 10_000) // 20)
+
+
 @laws
 @given(rng=choices, text=documents)
 def test_mutations_of_hypothesis(rng: random.Random, text: str) -> None:
