@@ -11,7 +11,7 @@ from kimi_profiles.values import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from kimi_profiles.change import Change
     from kimi_profiles.errors import Notice
@@ -50,7 +50,7 @@ class Status:
         in_sync: Whether a profile is applied and every key still holds what we wrote.
         drift: Each key that does not.
         is_interrupted: Whether a run was cut short; the next ``apply`` or ``unapply`` carries on.
-        elsewhere: What is applied in other scopes; each is read when it is come to.
+        elsewhere: What is applied in other scopes.
     """
 
     scope: str
@@ -60,7 +60,7 @@ class Status:
     drift: tuple[Drifted, ...]
     is_interrupted: bool
     warnings: tuple[Notice, ...]
-    elsewhere: Collection[Application] = ()
+    elsewhere: tuple[Application, ...] = ()
 
 
 def read_status(
@@ -89,7 +89,7 @@ def read_status(
         drift=drift,
         is_interrupted=bool(ledger.pending),
         warnings=tuple(warnings),
-        elsewhere=ledger.with_application(holder, None).applications.values(),
+        elsewhere=tuple(other for path, other in ledger.applications.items() if path != holder),
     )
 
 

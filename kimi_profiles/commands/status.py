@@ -9,7 +9,7 @@ With --check the exit status is 4 unless a profile is applied and every key stil
 from __future__ import annotations
 
 import contextlib
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 
 from kimi_profiles.errors import ProfilesError
@@ -184,7 +184,7 @@ def _show_drift(call: Call, status: Status) -> None:
 
 def tell_elsewhere(call: Call, status: Status) -> None:
     """Name what is applied in other scopes, with its settings file."""
-    for other in islice(status.elsewhere, _MOST_NAMED):
+    for other in status.elsewhere[:_MOST_NAMED]:
         where = short_path(Path(other.targets[-1]))
         call.say((f"  also applied: {other.profile}, {other.scope} scope, {where}", "dim"))
     if len(status.elsewhere) > _MOST_NAMED:

@@ -372,7 +372,7 @@ def test_a_damaged_file_is_read_right_or_refused(kind: str, share: int, seed: st
     text, work, count = KINDS[kind]
     text = text or ledger_text(tmp_path)
     accepted = 0
-    size = amount(count // 4, count * 10) // SHARES
+    size = amount(count // 2, count * 10) // SHARES
     slowest = 0.0
     for number in range(share * size, (share + 1) * size):
         data = mutate(text, random.Random(f"{seed}/{kind}/{number}"))
