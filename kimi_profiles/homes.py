@@ -72,42 +72,40 @@ def on_homes(
     _check_alone(call)
     homes = read_homes(call.args.homes_from)
     work = make_work(call)
-    errors: list[ProfilesError] = []
-    notices: dict[Notice, None] = {}
-    answers: list[dict[str, Any]] = []
-    count = changed = 0
+    tally = _Tally()
     # Where each home gets its line on a terminal, these lines are the progress.
     is_told = call.out.is_terminal and not call.is_json
     with contextlib.nullcontext() if is_told else call.busy(f"working on {len(homes):,} homes"):
-        for home, done, error in each_home(homes, lambda home: work(call.claude(home))):
-            count += 1
-            if done is not None:
-                changed += done.changed
-                notices.update(dict.fromkeys(done.warnings))
-                answer = _tell(call, home, done)
-            elif error is not None:
-                errors.append(error)
-                answer = error_json(error, command)
-                call.say((str(home), "strong"), ("  failed", "bad"))
-            answers += [{"home": str(home), **answer}] if call.is_json else []
-    status = errors[0].exit_code if errors else 0
-    end = {"exit_code": status} if errors else {}
-    call.answer(
-        {
-            "schema": SCHEMA,
-            "ok": not errors,
-            "command": command,
-            "changed": bool(changed),
-            "homes": answers,
-            **end,
-        }
-    )
-    call.warn(notices)
-    for error in errors if not call.is_json else ():
-        tell_error(call.err, error)
-    what = "to change" if is_dry else "changed"
-    call.say(f"{count:,} {'home' if count == 1 else 'homes'}, {changed:,} {what}, {len(errors):,} failed")
-    return status, bool(changed)
+        for outcome in each_home(homes, lambda home: work(call.claude(home))):
+            tally.add(outcome)
+            answer = _tell(call, command, outcome)
+            tally.answers += [{"home": str(outcome.home), **answer}] if call.is_json else []
+    _tell_all(call, command, tally, what="to change" if is_dry else "changed")
+    return tally.status, bool(tally.changed)
+
+
+class _Tally:
+    """What became of all homes so far."""
+
+    def __init__(self) -> None:
+        self.count = self.changed = 0
+        self.errors: list[ProfilesError] = []
+        self.notices: dict[Notice, None] = {}
+        self.answers: list[dict[str, Any]] = []
+
+    @property
+    def status(self) -> int:
+        """The exit status of the first home that failed, or 0."""
+        return self.errors[0].exit_code if self.errors else 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one more home."""
+        self.count += 1
+        if outcome.done is not None:
+            self.changed += outcome.done.changed
+            self.notices.update(dict.fromkeys(outcome.done.warnings))
+        if outcome.error is not None:
+            self.errors.append(outcome.error)
 
 
 def _check_alone(call: Call) -> None:
@@ -120,10 +118,31 @@ def _check_alone(call: Call) -> None:
         raise UsageError("token and list cannot both come on standard input", hint="put the list into a file")
 
 
-def _tell(call: Call, home: Path, done: Plan | Result) -> dict[str, Any]:
+def _tell_all(call: Call, command: str, tally: _Tally, *, what: str) -> None:
+    """Print what became of all homes; ``what`` those did that changed."""
+    answer = {
+        "schema": SCHEMA,
+        "ok": not tally.errors,
+        "command": command,
+        "changed": bool(tally.changed),
+        "homes": tally.answers,
+    }
+    call.answer(answer | ({"exit_code": tally.status} if tally.errors else {}))
+    call.warn(tally.notices)
+    for error in tally.errors if not call.is_json else ():
+        tell_error(call.err, error)
+    homes = f"{tally.count:,} {'home' if tally.count == 1 else 'homes'}"
+    call.say(f"{homes}, {tally.changed:,} {what}, {len(tally.errors):,} failed")
+
+
+def _tell(call: Call, command: str, outcome: Outcome) -> dict[str, Any]:
     """Print one home for people; what scripts get."""
     from kimi_profiles.api import Plan
 
+    home, done, error = outcome
+    if done is None:
+        call.say((str(home), "strong"), ("  failed", "bad"))
+        return {} if error is None else error_json(error, command)
     if isinstance(done, Plan):
         call.say((str(home), "strong"), ("" if done.changed else "  nothing to do", "dim"))
         for segments in diff_segments(done.targets):

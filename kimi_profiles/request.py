@@ -73,7 +73,7 @@ _PROVIDER = frozenset(BEARING) - {
 _OPUS_PLANS = {"max", "team", "pro"}
 _LARGEST_PLANS = {("team", "default_claude_max_5x")}
 _PLAN, _LIMITS = "CLAUDE_CODE_SUBSCRIPTION_TYPE", "CLAUDE_CODE_RATE_LIMIT_TIER"
-# What 2.1.329 passes over in ANTHROPIC_DEFAULT_MODEL, with [1m] or without.
+# What 2.1.329 passes over in ANTHROPIC_DEFAULT_MODEL; the aliases with [1m] too.
 _NO_DEFAULTS, _NO_DEFAULT_ALIASES = {"default", "inherit"}, {"opusplan", "haiku"}
 _OAUTH_NAME = "CLAUDE_CODE_OAUTH_TOKEN"
 _BEFORE_LOGIN = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "apiKeyHelper")
