@@ -106,7 +106,7 @@ def unseal(data: bytes) -> tuple[dict[str, dict[str, bytes]], dict[str, Any]] | 
     begin = data.find(b"\n", len(_BEGINNING)) + 1
     if data[:begin] != _head(memoryview(data)[begin:]):
         return None
-    lines = data[begin:].split(b"\n")
+    lines = data.split(b"\n")[2:]
     sections = {}
     try:
         while lines[0].endswith(b": {"):
