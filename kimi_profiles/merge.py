@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from kimi_profiles.claude import Surroundings, helper_line, settings_changes
 from kimi_profiles.errors import LedgerInvalidError, ProfilesError, TokenUnavailableError
-from kimi_profiles.jsontext import Document
 from kimi_profiles.ledger import Record, union
-from kimi_profiles.plan import find_drift, plan_document
+from kimi_profiles.plan import decoded, document_of, find_drift, plan_document
 from kimi_profiles.presumed import presumed_record
 from kimi_profiles.secrets import Secret
 from kimi_profiles.values import dataclass, field, replace
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kimi_profiles.change import Action, Change
+    from kimi_profiles.jsontext import Document
     from kimi_profiles.plan import Drift, TextPlan
     from kimi_profiles.profile import Profile
 
@@ -87,23 +87,24 @@ def merge_text(
         raise TokenUnavailableError("a profile with inline delivery cannot be merged without its token")
     if profile.delivery == "helper" and helper is None:
         helper = helper_command(profile)
-    document = _document(text)
+    document = document_of(text or None)
     changes = settings_changes(
         profile, secret, record=known, text=document, surroundings=Surroundings(supplied, helper)
     )
     plan = _planned(document, known, changes)
     data, merged = plan.now or b"", plan.text or b""
-    if not plan.keeps_base:
-        without: bytes | None = plan.base or b""
+    without: str | bytes | None
+    if plan.keeps_base:
+        without = way_back = base if _is_base(base, known) else None
     else:
-        without = _encoded(base) if base is not None and _is_base(base, known) else None
+        without = plan.base or b""
+        way_back = text if without is data else decoded(without)
     record = replace(plan.record, base=None, texts=())
     if without is not None:
         # They may be large, and the first two are mostly one.
         texts = (data, merged) if without is data else (without, data, merged)
         record = replace(record, base=_TEXT, texts=union(tuple(map(record.digest_text, texts)), ()))
-    way_back = text if without is data else None if without is None else _decoded(without)
-    return MergedText(_decoded(merged), record, way_back, plan.actions, plan.drift)
+    return MergedText(decoded(merged) or "", record, way_back, plan.actions, plan.drift)
 
 
 def unmerge_text(text: str, record: Record, *, base: str | None = None) -> MergedText:
@@ -121,11 +122,9 @@ def unmerge_text(text: str, record: Record, *, base: str | None = None) -> Merge
         JsonTextError: ``text`` is not strict JSON.
         LedgerInvalidError: ``record`` is not as :func:`merge_text` makes it.
     """
-    plan = _planned(_document(text), record, ())
+    plan = _planned(document_of(text or None), record, ())
     without = (
-        base
-        if base is not None and plan.keeps_base and _is_base(base, record)
-        else _decoded(plan.text or b"")
+        base if base is not None and plan.keeps_base and _is_base(base, record) else decoded(plan.text) or ""
     )
     return MergedText(without, plan.record, None, plan.actions, plan.drift)
 
@@ -141,8 +140,8 @@ def unmerge_profile(text: str, profile: Profile) -> MergedText:
     Raises:
         JsonTextError: ``text`` is not strict JSON.
     """
-    plan = _planned(_document(text), presumed_record(text, profile, holder=_TEXT), ())
-    return MergedText(_decoded(plan.text or b""), plan.record, None, plan.actions, plan.drift)
+    plan = _planned(document_of(text or None), presumed_record(text, profile, holder=_TEXT), ())
+    return MergedText(decoded(plan.text) or "", plan.record, None, plan.actions, plan.drift)
 
 
 def record_ahead(text: str, earlier: Record | None, merged: MergedText) -> Record:
@@ -180,18 +179,6 @@ def helper_command(profile: Profile, *, store: str | None = None) -> str:
     command = ["kimi-profiles", "token", profile.name, "--for", profile.base_url]
     command += ["--store", store] if store else []
     return helper_line(profile, command)
-
-
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _decoded(data: bytes) -> str:
-    return data.decode("utf-8", "surrogatepass")
-
-
-def _document(text: str) -> Document[bytes] | None:
-    return Document(_encoded(text)) if text else None
 
 
 def _planned(known: Document[bytes] | None, record: Record, changes: Sequence[Change]) -> TextPlan[bytes]:

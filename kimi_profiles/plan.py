@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     _Text = TypeVar("_Text", bound=str | bytes)
 
-__all__ = ["Drift", "TextPlan", "find_drift", "plan_document", "plan_text"]
+__all__ = ["Drift", "TextPlan", "decoded", "document_of", "find_drift", "plan_document", "plan_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,11 @@ class _Sides:
 
 def plan_text(text: str | None, record: Record, changes: Sequence[Change], *, holder: str) -> TextPlan[str]:
     """As :func:`plan_document`, for text; ``None`` where there is none."""
-    data = _encoded(text)
-    plan = plan_document(None if data is None else Document(data), record, changes, holder=holder)
+    plan = plan_document(document_of(text), record, changes, holder=holder)
     return TextPlan(
         now=text,
-        text=_decoded(plan.text),
-        base=_decoded(plan.base),
+        text=decoded(plan.text),
+        base=decoded(plan.base),
         keeps_base=plan.keeps_base,
         record=plan.record,
         actions=plan.actions,
@@ -186,7 +185,14 @@ def _encoded(text: str | bytes | None) -> bytes | None:
     return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
 
 
-def _decoded(data: bytes | None) -> str | None:
+def document_of(text: str | None) -> Document[bytes] | None:
+    """What :func:`plan_document` takes, of a text."""
+    data = _encoded(text)
+    return None if data is None else Document(data)
+
+
+def decoded(data: bytes | None) -> str | None:
+    """The inverse: what it gives, as text."""
     return None if data is None else data.decode("utf-8", "surrogatepass")
 
 

@@ -331,10 +331,10 @@ def _model(effective: Effective, login: Login | None, rules: Rules) -> Model:
 
 def _default_tier(effective: Effective, login: Login | None, rules: Rules) -> str:
     """Whose mapping counts where no model is chosen: with a subscription, what that pays for."""
-    oauth = _oauth(effective, login, rules)
-    if oauth is None:
+    subscription = _subscription(effective, login, rules)
+    if subscription is None:
         return _OPUS if rules.is_newer else _SONNET
-    plan, limits = _subscription(effective, login, oauth, rules)
+    plan, limits = subscription
     if not rules.is_newer or plan == "max" or (plan, limits) in _LARGEST_PLANS:
         return _OPUS if plan in _OPUS_PLANS else _SONNET
     is_sonnet_alone = bool(_mapped(effective, _SONNET, rules).id) and not _mapped(effective, _OPUS, rules).id
@@ -343,17 +343,22 @@ def _default_tier(effective: Effective, login: Login | None, rules: Rules) -> st
 
 def _is_denied(effective: Effective, login: Login | None, model: str, rules: Rules) -> bool:
     """Whether 2.1.39 passes over a model, because the subscription has no opus."""
-    oauth = _oauth(effective, login, rules)
-    if rules.is_newer or oauth is None or "opus" not in model:
+    subscription = _subscription(effective, login, rules)
+    if rules.is_newer or subscription is None or "opus" not in model:
         return False
-    plan, _ = _subscription(effective, login, oauth, rules)
-    return plan not in {*_OPUS_PLANS, "enterprise", None}
+    return subscription[0] not in {*_OPUS_PLANS, "enterprise", None}
 
 
 def _subscription(
-    effective: Effective, login: Login | None, oauth: Credential, rules: Rules
-) -> tuple[str | None, str | None]:
-    """Plan and rate limits. Of a token in a variable only the process can tell them, to the newer client."""
+    effective: Effective, login: Login | None, rules: Rules
+) -> tuple[str | None, str | None] | None:
+    """Plan and rate limits of the claude.ai login that is used; ``None`` where none is.
+
+    Of a token in a variable only the process can tell them, to the newer client.
+    """
+    oauth = _oauth(effective, login, rules)
+    if oauth is None:
+        return None
     if login is not None and oauth.path == login.path:
         return login.plan, login.limits
     if not rules.is_newer:

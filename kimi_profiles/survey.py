@@ -154,11 +154,8 @@ def _read_login(path: Path) -> Login | None:
         login = json.loads(read_file(path) or b"null")["claudeAiOauth"]
         is_usable = "user:inference" in login["scopes"]
         token = login["accessToken"]
-        plan, limits = (login.get(name) for name in ("subscriptionType", "rateLimitTier"))
+        told = (login.get(name) for name in ("subscriptionType", "rateLimitTier"))
+        plan, limits = (value if isinstance(value, str) else None for value in told)
     except (ProfilesError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    if not is_usable or not isinstance(token, str) or not token:
-        return None
-    return Login(
-        path, token, plan if isinstance(plan, str) else None, limits if isinstance(limits, str) else None
-    )
+    return Login(path, token, plan, limits) if is_usable and isinstance(token, str) and token else None

@@ -127,5 +127,7 @@ def test_a_profile_that_is_not_kept_loads_what_checks_it(
     run: Callable[[str], set[str]], isolated_environment: Path
 ) -> None:
     shutil.rmtree(isolated_environment / ".cache")
-    assert {"pydantic", "deepmerge", "tomllib"} <= run("apply work")
+    loaded = run("apply work")
+    assert {"pydantic", "deepmerge", "tomllib"} <= loaded
+    assert not {"tomlkit", "platformdirs", "filelock", "rich", "keyring"} & loaded
     assert not {"pydantic", "deepmerge", "tomllib"} & run("apply work")

@@ -234,8 +234,9 @@ def _winners(survey: Survey, variables: Mapping[str, str | None]) -> list[tuple[
 
 
 def _hidden(survey: Survey, variables: Mapping[str, str | None]) -> Iterator[tuple[str, Layer]]:
+    no_token = stand_in().reveal()
     for name, value in variables.items():
-        if value == stand_in().reveal():
+        if value == no_token:
             continue
         winner = next(iter(survey.effective.suppliers(name)), None)
         if winner is not None and winner.name != "process" and winner.values[name] != (value or ""):

@@ -47,7 +47,6 @@ _SPACE = r"[ \t\n\r]*+"
 _STRING = r'"[^"\\\x00-\x1f]*+"'
 _NUMBER = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?"
 _COLON = f"{_SPACE}:{_SPACE}"
-_SCALAR = f"(?:{_STRING}|true|false|null|{_NUMBER})"
 _COMMA = f"{_SPACE},{_SPACE}"
 
 # What most members of large objects are: a scalar, or a list or an object of a few.
@@ -64,7 +63,7 @@ _SMALL = (
 
 _comma = pattern(_COMMA)
 _head = pattern(f"({_STRING}){_COLON}")
-_plain_member = pattern(f"({_STRING}){_COLON}({_SCALAR})(?={_SPACE}[,}}])")
+_plain_member = pattern(f"({_STRING}){_COLON}({_ITEM})(?={_SPACE}[,}}])")
 # Not possessive, though nothing ever goes back into it: before 3.11.5 a possessive group could end too late.
 _small_members = pattern(f"(?:{_STRING}{_COLON}{_SMALL}{_COMMA}){{1,{_MANY}}}")
 
