@@ -116,9 +116,11 @@ def _tell(error: ProfilesError, line: Line) -> int:
     """Say what went wrong; the exit status for it."""
     from kimi_profiles.report import error_json, tell_error
 
-    if line.is_json:
-        sys.stdout.write(json.dumps(error_json(error, line.command), indent=2) + "\n")
-        sys.stdout.flush()
-        return error.exit_code
-    tell_error(Screen(sys.stderr), error)
+    with contextlib.suppress(OSError):  # where nothing can be told, the exit status still says it
+        if line.is_json:
+            with contextlib.suppress(OSError):  # then people can be told
+                sys.stdout.write(json.dumps(error_json(error, line.command), indent=2) + "\n")
+                sys.stdout.flush()
+                return error.exit_code
+        tell_error(Screen(sys.stderr), error)
     return error.exit_code

@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from _typeshed import SupportsWrite
+
 __all__ = ["HelpFormatter", "Parser"]
 
 _WIDEST = 100
@@ -34,6 +36,10 @@ class Parser(argparse.ArgumentParser):
         if message:
             sys.stdout.write(message)
         raise HelpShown
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """As argparse does it, which keeps to itself that the disk is full."""
+        (file or sys.stderr).write(message)
 
 
 class HelpFormatter(argparse.HelpFormatter):

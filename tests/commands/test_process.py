@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from commands.conftest import TOKEN
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="descriptors as POSIX has them")
 
@@ -39,3 +36,63 @@ def test_a_stream_that_was_closed_is_no_fault_and_no_file_gets_the_output(
     assert run("unapply").returncode == 0
     for path in home.rglob("*"):
         assert not path.is_file() or b"applied" not in path.read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("is_silent", [False, True], ids=["told", "nowhere to tell"])
+@pytest.mark.parametrize(
+    ("line", "status", "said"),
+    [
+        ("--version", 1, b"No space left"),
+        ("status", 1, b"No space left"),
+        ("status --json", 1, b"No space left"),
+        ("apply nobody --json", 66, b"no profile 'nobody'"),
+        ("apply nobody", 66, b"no profile 'nobody'"),
+    ],
+)
+def test_a_full_disk_behind_the_output_leaves_an_exit_status_and_no_traceback(
+    line: str, status: int, said: bytes, home: Path, *, is_silent: bool
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "kimi_profiles", "--home", str(home), *line.split()],
+            stdout=full,
+            stderr=full if is_silent else subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == status
+    if not is_silent:
+        assert said in done.stderr
+        assert b"Traceback" not in done.stderr
+        assert b"Exception ignored" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("line", ["--version", "--help", "apply --help", "apply --version"])
+def test_help_that_cannot_be_written_is_an_error(line: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-u", "-m", "kimi_profiles", *line.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert b"No space left" in done.stderr
+
+
+HALF = """
+import sys
+from kimi_profiles import __main__, cli
+def fail():
+    sys.stdout.write("half a line")
+    return 75
+cli.main = fail
+__main__.main()
+"""
+
+
+def test_what_a_command_printed_before_it_failed_is_there() -> None:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run([sys.executable, "-c", HALF], env=buffered, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (75, b"half a line", b"")
