@@ -12,8 +12,6 @@ Each public name is imported when it is first used, so importing the package cos
 
 from __future__ import annotations
 
-from importlib import import_module
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -72,6 +70,8 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
+    from importlib import import_module
+
     value = getattr(import_module(f"{__name__}.{_HOME.get(name, 'api')}"), name)
     globals()[name] = value
     return value

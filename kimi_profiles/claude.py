@@ -6,24 +6,22 @@ Source of each rule: docs/claude-code.md, measured on Claude Code 2.1.39 and 2.1
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.change import Change
 from kimi_profiles.errors import Notice, UsageError
-from kimi_profiles.jsontext import Document, Found, canonical, dumps, join_pointer, loads
-from kimi_profiles.jsontext.address import Address
+from kimi_profiles.jsontext import canonical, dumps, join_pointer
 from kimi_profiles.layers import CLOUDS, HOST_ENTRYPOINTS
 from kimi_profiles.secrets import is_secret_name
 from kimi_profiles.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
-    from kimi_profiles.ledger import Record
     from kimi_profiles.profile import Profile
     from kimi_profiles.secrets import Secret
 
@@ -36,13 +34,9 @@ __all__ = [
     "claude_json_changes",
     "context_tokens",
     "environment_notices",
-    "has_login",
     "helper_line",
-    "is_approved",
     "is_first_party",
     "settings_changes",
-    "supplied_by_env",
-    "supplied_by_settings",
 ]
 
 TIER_VARIABLES = {
@@ -77,8 +71,11 @@ _WINDOW = ("CLAUDE_CODE_MAX_CONTEXT_TOKENS", "CLAUDE_CODE_AUTO_COMPACT_WINDOW")
 MODEL_VARIABLES = ("ANTHROPIC_MODEL", *TIER_VARIABLES.values(), *_WINDOW)
 """What a profile says of models; what one does not say must not be another one's."""
 
-_HELPER = "apiKeyHelper"
-_APPROVAL_LENGTH = 20
+HELPER = "apiKeyHelper"
+"""The setting that names a command which prints the credential."""
+
+APPROVAL_LENGTH = 20
+"""So many characters from the end of a key are what ``.claude.json`` knows it by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +83,9 @@ class Surroundings:
     """What the meaning of a profile depends on beside the profile.
 
     Attributes:
-        supplied: Names that a weaker layer (process, ``.claude.json``, a weaker scope) sets to something:
-            variables, and ``apiKeyHelper``.
+        supplied: Names of variables, and ``apiKeyHelper``, that something else may supply: a weaker layer
+            (process, ``.claude.json``, a weaker scope), or the settings file itself, see
+            :func:`~kimi_profiles.supplied.supplied_by_target`.
         helper_command: Command line that prints this profile's token, for ``auth.delivery = "helper"``.
     """
 
@@ -95,33 +93,20 @@ class Surroundings:
     helper_command: str | None = None
 
 
-def settings_changes(
-    profile: Profile,
-    token: Secret | None,
-    *,
-    record: Record,
-    text: str | bytes | Document[bytes] | None,
-    surroundings: Surroundings,
-) -> list[Change]:
+def settings_changes(profile: Profile, token: Secret | None, surroundings: Surroundings) -> list[Change]:
     """What ``profile`` wants in a settings file.
 
-    A variable that would interfere is emptied where anything supplies it, else left out. This file counts
-    too: what a running session once got from it lives on until it is set to something else.
+    A variable that would interfere is emptied where anything supplies it, else left out.
 
     Args:
         profile: Resolved.
         token: Needed for inline delivery; not looked at for a helper.
-        record: What we know about that file.
-        text: What it holds; ``None`` where there is no file.
         surroundings: See there.
     """
     is_helper = profile.delivery == "helper"
-    ours = {entry.pointer.rpartition("/")[2] for entry in record.owned if entry.is_present}
-    here = {name for name, _ in _named_in_settings(text or "")}
-    supplied = surroundings.supplied | here | ours
 
     def masked(name: str) -> str | None:
-        return "" if name in supplied else None
+        return "" if name in surroundings.supplied else None
 
     env: dict[str, str | None] = {"ANTHROPIC_BASE_URL": profile.base_url}
     if is_helper:
@@ -137,9 +122,9 @@ def settings_changes(
     env |= _models(profile, masked)
     env |= dict(profile.env)
     changes = [_variable(name, value) for name, value in env.items()]
-    helper = surroundings.helper_command if is_helper else masked(_HELPER)
+    helper = surroundings.helper_command if is_helper else masked(HELPER)
     changes.append(
-        Change(join_pointer(_HELPER), None if helper is None else dumps(helper), is_secret=not is_helper)
+        Change(join_pointer(HELPER), None if helper is None else dumps(helper), is_secret=not is_helper)
     )
     changes += _defaults(profile)
     changes += _settings(profile.settings, ())
@@ -152,7 +137,7 @@ def claude_json_changes(profile: Profile, token: Secret | None) -> list[Change]:
     if profile.onboarding:
         changes.append(Change("/hasCompletedOnboarding", "true"))
     if token is not None and profile.delivery == "inline" and profile.auth_variable == "ANTHROPIC_API_KEY":
-        tail = dumps(token.reveal()[-_APPROVAL_LENGTH:])
+        tail = dumps(token.reveal()[-APPROVAL_LENGTH:])
         approved = join_pointer("customApiKeyResponses", "approved")
         rejected = join_pointer("customApiKeyResponses", "rejected")
         changes += [
@@ -162,52 +147,6 @@ def claude_json_changes(profile: Profile, token: Secret | None) -> list[Change]:
     if profile.detach_login:
         changes.append(Change("/primaryApiKey", None, is_secret=True))
     return changes
-
-
-def supplied_by_env(env: Mapping[str, str]) -> frozenset[str]:
-    """Names of the variables that are set to something."""
-    return frozenset(name for name, value in env.items() if value)
-
-
-def supplied_by_settings(text: str | bytes | Document[bytes]) -> frozenset[str]:
-    """Names that a settings file, or ``.claude.json``, supplies to the client with a value.
-
-    A file that is not strict JSON supplies nothing: the client ignores it as a whole.
-    """
-    return frozenset(name for name, value in _named_in_settings(text) if value != "")
-
-
-def _named_in_settings(text: str | bytes | Document[bytes]) -> Iterator[tuple[str, Any]]:
-    """Variables, and ``apiKeyHelper``, with what the file says of them."""
-    try:
-        document = text if isinstance(text, Document) else Document(text)
-    except ValueError:
-        return
-    env, helper = document.read([Address("/env"), Address(f"/{_HELPER}")]).values()
-    if isinstance(helper, Found) and helper.raw != "null":
-        yield _HELPER, loads(helper.raw)
-    if isinstance(env, Found) and env.raw.startswith("{"):
-        yield from loads(env.raw).items()
-
-
-def has_login(text: str | bytes) -> bool:
-    """Whether ``.claude.json`` holds a Console login, whose key is sent beside a token."""
-    try:
-        state = Document(text).read([Address("/primaryApiKey")])[Address("/primaryApiKey")]
-    except ValueError:
-        return False
-    return isinstance(state, Found) and state.raw not in {'""', "null"}
-
-
-def is_approved(text: str, token: Secret) -> bool:
-    """Whether ``.claude.json`` says that this key may be used, so that an interactive start does not ask."""
-    address = Address(join_pointer("customApiKeyResponses", "approved"))
-    try:
-        state = Document(text).read([address])[address]
-    except ValueError:
-        return False
-    tails = loads(state.raw) if isinstance(state, Found) else None
-    return isinstance(tails, list) and token.reveal()[-_APPROVAL_LENGTH:] in tails
 
 
 def helper_line(profile: Profile, command: Sequence[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -28,9 +30,9 @@ def _fast_sha256() -> Any:
 # hashlib loads OpenSSL, which takes a quarter of Python's own start and is worth it for much data only. The
 # standard library itself does this, in ``random``; what is built in goes by other names in other Pythons.
 try:
-    from _sha2 import sha256 as _built_in  # type: ignore[import-not-found]
-except ImportError:
-    try:
+    if sys.version_info >= (3, 12):
+        from _sha2 import sha256 as _built_in
+    else:
         from _sha256 import sha256 as _built_in  # type: ignore[import-not-found]
-    except ImportError:
-        _built_in = None
+except ImportError:
+    _built_in = None

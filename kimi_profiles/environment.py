@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from kimi_profiles.claude import MODEL_VARIABLES, RIVALS, UNMASKABLE, Surroundings, settings_changes
 from kimi_profiles.jsontext import loads, split_pointer
-from kimi_profiles.ledger import Record
 from kimi_profiles.values import replace
 
 TYPE_CHECKING = False
@@ -32,9 +31,7 @@ def profile_variables(profile: Profile, token: Secret) -> dict[str, str | None]:
         lead elsewhere or name the models of another profile. What the profile lists under ``settings`` is no
         variable, and left out.
     """
-    changes = settings_changes(
-        replace(profile, delivery="inline"), token, record=Record(), text=None, surroundings=Surroundings()
-    )
+    changes = settings_changes(replace(profile, delivery="inline"), token, Surroundings())
     variables: dict[str, str | None] = {}
     for change in changes:
         keys = split_pointer(change.pointer)

@@ -12,11 +12,8 @@ from kimi_profiles.claude import (
     Surroundings,
     claude_json_changes,
     environment_notices,
-    has_login,
     helper_line,
     settings_changes,
-    supplied_by_env,
-    supplied_by_settings,
 )
 from kimi_profiles.credentials import read_token, token_notices
 from kimi_profiles.endpoint import check_token, profile_notices
@@ -33,6 +30,7 @@ from kimi_profiles.restore import find_backups
 from kimi_profiles.restore import restore_intent as restoring
 from kimi_profiles.route import real_folder
 from kimi_profiles.secrets import Secret, stand_in
+from kimi_profiles.supplied import has_login, supplied_by_env, supplied_by_settings, supplied_by_target
 from kimi_profiles.targets import Intent, TargetIntent
 
 TYPE_CHECKING = False
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
 
     from kimi_profiles.api import ClaudeCode
     from kimi_profiles.change import Change
-    from kimi_profiles.jsontext import Document
+    from kimi_profiles.jsontext.document import Document
     from kimi_profiles.profile import Profile
 
 __all__ = [
@@ -78,8 +76,8 @@ def apply_intent(
     helper = helper_command(claude, profile)
 
     def settings(record: Record, document: Document[bytes] | None) -> Sequence[Change]:
-        surroundings = Surroundings(frozenset(supplied), helper)
-        return settings_changes(profile, secret, record=record, text=document, surroundings=surroundings)
+        here = supplied_by_target(record, document)
+        return settings_changes(profile, secret, Surroundings(here | supplied, helper))
 
     def claude_json(_: Record, document: Document[bytes] | None) -> Sequence[Change]:
         # It comes before the settings, and what it supplies counts there; it is too large to read twice.
@@ -116,9 +114,8 @@ def wanted_changes(claude: ClaudeCode, profile: Profile, path: Path) -> Sequence
     """What ``profile`` wants in a file, as far as that can be told without its token."""
     if path == claude.scope.settings:
         supplied = _supplied(claude) | supplied_by_settings(data_or_empty(claude.places.claude_json))
-        surroundings = Surroundings(supplied, helper_command(claude, profile))
-        text = data_or_empty(path)
-        return settings_changes(profile, stand_in(), record=Record(), text=text, surroundings=surroundings)
+        supplied |= supplied_by_target(Record(), data_or_empty(path))
+        return settings_changes(profile, stand_in(), Surroundings(supplied, helper_command(claude, profile)))
     return claude_json_changes(profile, stand_in())
 
 

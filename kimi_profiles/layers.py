@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import codecs
 import json
-import math
 
-from kimi_profiles.jsontext import Document, JsonTextError, join_pointer
+from kimi_profiles.jsontext import JsonTextError, join_pointer
 from kimi_profiles.values import dataclass, field, replace
 
 TYPE_CHECKING = False
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, NoReturn, TypeAlias
 
     from kimi_profiles.client import Rules
+    from kimi_profiles.jsontext.document import Document
 
 __all__ = [
     "BEARING",
@@ -83,6 +83,7 @@ BEARING = (
 """Names that bear on endpoint, credential or model, in the order in which people are told of them."""
 
 _MAX_NEWER_BYTES = 2 << 20
+_INFINITY = float("inf")
 _MOST_DIGITS, _MOST_ZEROS = 21, -6  # beyond them a number is written with an exponent
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", float: "a number"}
 
@@ -156,7 +157,7 @@ class Layer:
             return None
         if not self.scanned:
             try:
-                self.scanned.append(Document(self.text))
+                self.scanned.append(_scanned(self.text))
             except JsonTextError:  # the client reads a little more than we do
                 return None
         return self.scanned[0].place(pointer)[0]
@@ -293,7 +294,7 @@ def _refuse(constant: str) -> NoReturn:
 
 def _broken(text: str) -> _DroppedError:
     try:
-        Document(text)
+        _scanned(text)
     except JsonTextError as error:
         return _DroppedError(error.message, error.line, error.column, is_broken=True)
     return _DroppedError("it is not JSON", is_broken=True)
@@ -311,9 +312,16 @@ def _wrong_type(document: Any, rules: Rules) -> tuple[str, str] | None:
 
 def _place(text: str, pointer: str) -> tuple[int, int] | tuple[None, None]:
     try:
-        return Document(text).place(pointer)
+        return _scanned(text).place(pointer)
     except JsonTextError:  # the client reads a little more than we do
         return None, None
+
+
+def _scanned(text: str) -> Document[str]:
+    """For the place of something in it, or of what is wrong with it; few runs need either."""
+    from kimi_profiles.jsontext.document import Document
+
+    return Document(text)
 
 
 def _settings_values(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -355,7 +363,7 @@ def _as_text(value: Any) -> str:
 
 def _number_text(value: float) -> str:
     """ECMA-262 §6.1.6.1.20."""
-    if math.isinf(value):
+    if value in {_INFINITY, -_INFINITY}:
         return "Infinity" if value > 0 else "-Infinity"
     if value == 0:
         return "0"

@@ -8,6 +8,7 @@ from kimi_profiles.ledger import Record, union
 from kimi_profiles.plan import decoded, document_of, find_drift, plan_document
 from kimi_profiles.presumed import presumed_record
 from kimi_profiles.secrets import Secret
+from kimi_profiles.supplied import supplied_by_target
 from kimi_profiles.values import dataclass, field, replace
 
 TYPE_CHECKING = False
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kimi_profiles.change import Action, Change
-    from kimi_profiles.jsontext import Document
+    from kimi_profiles.jsontext.document import Document
     from kimi_profiles.plan import Drift, TextPlan
     from kimi_profiles.profile import Profile
 
@@ -88,9 +89,8 @@ def merge_text(
     if profile.delivery == "helper" and helper is None:
         helper = helper_command(profile)
     document = document_of(text or None)
-    changes = settings_changes(
-        profile, secret, record=known, text=document, surroundings=Surroundings(supplied, helper)
-    )
+    supplied |= supplied_by_target(known, document)
+    changes = settings_changes(profile, secret, Surroundings(supplied, helper))
     plan = _planned(document, known, changes)
     data, merged = plan.now or b"", plan.text or b""
     without: str | bytes | None

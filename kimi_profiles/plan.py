@@ -21,7 +21,8 @@ from __future__ import annotations
 
 from kimi_profiles.change import Action
 from kimi_profiles.errors import TargetInvalidError
-from kimi_profiles.jsontext import Address, Blocked, Document, Found, canonical, is_hollow
+from kimi_profiles.jsontext import Address, Found, canonical
+from kimi_profiles.jsontext.document import Blocked, Document, is_hollow
 from kimi_profiles.ledger import ABSENT, Owned, Record, union
 from kimi_profiles.values import Generic, dataclass, field, replace
 

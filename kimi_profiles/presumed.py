@@ -17,16 +17,8 @@ import re
 from kimi_profiles.claude import MASKABLE, Surroundings, settings_changes
 from kimi_profiles.endpoint import check_token
 from kimi_profiles.errors import EndpointError, TokenUnavailableError
-from kimi_profiles.jsontext import (
-    Address,
-    Document,
-    Found,
-    canonical,
-    dumps,
-    join_pointer,
-    loads,
-    split_pointer,
-)
+from kimi_profiles.jsontext import Address, Found, canonical, dumps, join_pointer, loads, split_pointer
+from kimi_profiles.jsontext.document import Document
 from kimi_profiles.ledger import Owned, Record, union
 from kimi_profiles.secrets import Secret, stand_in
 from kimi_profiles.values import replace
@@ -96,8 +88,7 @@ def strange_credentials(actions: Iterable[Action], profile: Profile) -> list[str
 def _every_change(profile: Profile) -> list[Change]:
     """What the profile may have written, with every mask that it may have needed."""
     inline = replace(profile, delivery="inline")
-    surroundings = Surroundings(MASKABLE)
-    return settings_changes(inline, stand_in(), record=Record(), text=None, surroundings=surroundings)
+    return settings_changes(inline, stand_in(), Surroundings(MASKABLE))
 
 
 def _raw(document: Document[str], address: Address) -> str | None:

@@ -14,10 +14,12 @@ __all__ = ["Secret", "fingerprint", "holds_token", "is_secret_name", "stand_in",
 
 _FINGERPRINT_DIGITS = 8
 _MAX_LENGTH = 8192
-_SECRET_NAME = pattern(
-    r"(?i)(^|_)((API|AUTH|ACCESS|PRIVATE|CLIENT)?(TOKEN|KEY|SECRET)|SECRETS|PASSWORD|PASSWD|PASS|PWD|PASSPHRASE"
-    r"|CREDENTIALS?|AUTH|AUTHORIZATION|BEARER|COOKIE|HEADERS)\d*(_|$)"
-)
+_WHOSE = ("", "api", "auth", "access", "private", "client")
+_SECRET_WORDS = {
+    *("auth", "authorization", "bearer", "cookie", "credential", "credentials", "headers"),
+    *("pass", "passphrase", "passwd", "password", "pwd", "secrets"),
+    *(f"{whose}{what}" for whose in _WHOSE for what in ("token", "key", "secret")),
+}
 _BETWEEN_WORDS = pattern(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # Settings of Claude Code that hold a command; what it prints is the secret.
 _COMMANDS = {"apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "gcpAuthRefresh", "otelHeadersHelper"}
@@ -35,7 +37,8 @@ def fingerprint(value: str) -> str:
 
 def is_secret_name(name: str) -> bool:
     """Whether what is called so may well hold a secret: ``…_TOKEN``, ``x-api-key``, ``clientSecret``."""
-    return name not in _COMMANDS and _SECRET_NAME.search(_BETWEEN_WORDS.sub("_", name)) is not None
+    words = (word.rstrip("0123456789").lower() for word in _BETWEEN_WORDS.split(name))
+    return name not in _COMMANDS and not _SECRET_WORDS.isdisjoint(words)
 
 
 def holds_token(text: str) -> bool:

@@ -11,7 +11,7 @@ from kimi_profiles.difference import difference
 from kimi_profiles.errors import NotPermittedError, ProfilesError, TargetInvalidError, TargetTrackedError
 from kimi_profiles.files import PRIVATE, Snapshot, check_lent, take_snapshot
 from kimi_profiles.git import is_tracked
-from kimi_profiles.jsontext import Document
+from kimi_profiles.jsontext.document import Document
 from kimi_profiles.ledger import ABSENT, Application, Ledger, Record, ledger_file, read_ledger
 from kimi_profiles.plan import TextPlan, plan_document
 from kimi_profiles.route import resolve

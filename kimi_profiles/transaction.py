@@ -39,7 +39,7 @@ from kimi_profiles.files import (
     take_snapshot,
     temporary_name,
 )
-from kimi_profiles.jsontext import Document
+from kimi_profiles.jsontext.document import Document
 from kimi_profiles.ledger import (
     ABSENT,
     Application,

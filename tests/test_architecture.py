@@ -31,7 +31,7 @@ FLOORS = (
     },
     {"locks", "credentials", "endpoint", "ledger", "backups", "layers", "online", "shellrc", "excerpt"},
     {"declaration", "claude", "plan", "difference", "request", "recordfile"},
-    {"compiled", "inheritance", "presumed", "targets", "survey", "environment", "schema"},
+    {"compiled", "inheritance", "presumed", "targets", "supplied", "survey", "environment", "schema"},
     {"store", "transaction", "merge"},
     {"report", "restore", "status"},
     {"intents"},

@@ -29,6 +29,7 @@ HEAVY = {
     "filelock",
     "gettext",
     "hashlib",
+    "importlib",
     "importlib.metadata",
     "importlib.resources",
     "inspect",
@@ -61,15 +62,14 @@ print(status, *sorted(sys.modules), file=sys.__stdout__)
 
 START = "_version arguments call cli errors grammar paths route screen values"
 STORE = "catalogue commands compiled digests files patterns profile secrets store"
-JSON = " ".join(
-    f"jsontext{part}" for part in ("", ".address", ".document", ".narrow", ".scan", ".strict", ".values")
-)
+VALUES = "jsontext jsontext.address jsontext.narrow jsontext.strict jsontext.values"
+JSON = f"{VALUES} jsontext.document jsontext.scan"
 PREDICTION = "client layers request survey"
 RECORDS = "backups change entries ledger plan status"
-SHELL = "change claude credentials endpoint entries environment ledger loopback shells"
+SHELL = "change claude credentials endpoint environment loopback shells"
 APPLYING = (
     "api claude credentials difference endpoint git homes intents jsontext.edit jsontext.layout "
-    "jsontext.splices jsontext.wanted layers locks loopback report restore targets"
+    "jsontext.splices jsontext.wanted layers locks loopback report restore supplied targets"
 )
 WRITING = "progress transaction"
 UNAPPLY = "catalogue commands commands.apply commands.status digests files patterns secrets"
@@ -79,7 +79,7 @@ LOADS = {
     "--version": (START, ""),
     "list --names": (f"{START} {STORE} commands.list", ""),
     "token work": (f"{START} {STORE} commands.token credentials endpoint loopback", ""),
-    "env work": (f"{START} {STORE} {JSON} {PREDICTION} {SHELL} commands.env", ""),
+    "env work": (f"{START} {STORE} {VALUES} {PREDICTION} {SHELL} commands.env", ""),
     "status": (f"{START} {STORE} {JSON} {PREDICTION} {RECORDS} api commands.status report", ""),
     "plan work": (f"{START} {STORE} {JSON} {RECORDS} {APPLYING} commands.apply commands.plan", ""),
     "apply work": (

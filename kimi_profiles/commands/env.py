@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from kimi_profiles.call import Call
     from kimi_profiles.layers import Layer
     from kimi_profiles.ledger import Application
+    from kimi_profiles.paths import Places
     from kimi_profiles.profile import Profile
     from kimi_profiles.secrets import Secret
     from kimi_profiles.startup import Kept
@@ -197,7 +198,6 @@ def _notices(call: Call, profile: Profile, variables: Mapping[str, str | None]) 
 
 def _file_notices(call: Call, profile: Profile, variables: Mapping[str, str | None]) -> Iterator[Notice]:
     """Claude Code's files are stronger than the environment, and may hold a credential of their own."""
-    from kimi_profiles.ledger import ledger_file, read_ledger
     from kimi_profiles.route import real_folder
     from kimi_profiles.survey import how_to_undo, take_survey
 
@@ -205,10 +205,9 @@ def _file_notices(call: Call, profile: Profile, variables: Mapping[str, str | No
     project = real_folder(Path(call.args.project) if call.args.project else Path())
     env = {name: value for name, value in variables.items() if value is not None}
     survey = take_survey(places, project=project, env=env, client=None)
-    applications: tuple[Application, ...] = ()
-    with contextlib.suppress(ProfilesError):
-        applications = tuple(read_ledger(ledger_file(places.state)).applications.values())
-    for winner, pairs in groupby(_winners(survey, variables), key=itemgetter(1)):
+    winners = _winners(survey, variables)
+    applications = _applications(places) if winners else ()
+    for winner, pairs in groupby(winners, key=itemgetter(1)):
         first, *rest = (name for name, _ in pairs)
         more = f" and {len(rest)} more have" if rest else " has"
         yield Notice(
@@ -225,6 +224,14 @@ def _file_notices(call: Call, profile: Profile, variables: Mapping[str, str | No
                 f"{credential.source}{where} is sent too, as {credential.header}",
                 f"{_PROGRAM} apply {profile.name}, which takes care of it until unapply",
             )
+
+
+def _applications(places: Places) -> tuple[Application, ...]:
+    from kimi_profiles.ledger import ledger_file, read_ledger
+
+    with contextlib.suppress(ProfilesError):
+        return tuple(read_ledger(ledger_file(places.state)).applications.values())
+    return ()
 
 
 def _winners(survey: Survey, variables: Mapping[str, str | None]) -> list[tuple[str, Layer]]:

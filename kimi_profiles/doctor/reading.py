@@ -19,7 +19,7 @@ from kimi_profiles.doctor.patient import ClientState, Helper, LockFolder, Patien
 from kimi_profiles.errors import ProfilesError
 from kimi_profiles.files import SPARE
 from kimi_profiles.git import is_tracked
-from kimi_profiles.jsontext import Document
+from kimi_profiles.jsontext.document import Document
 from kimi_profiles.layers import BEARING
 from kimi_profiles.ledger import ABSENT, ledger_file, needed_backups, read_ledger
 from kimi_profiles.paths import find_scope

@@ -8,7 +8,8 @@ from kimi_profiles.errors import ProfilesError
 from kimi_profiles.files import read_file
 from kimi_profiles.importing.found import PROCESS, Found, LeftOut, Value, from_settings
 from kimi_profiles.importing.recognize import ENDPOINT_VARIABLES
-from kimi_profiles.jsontext import Document, JsonTextError, join_pointer, loads
+from kimi_profiles.jsontext import JsonTextError, join_pointer, loads
+from kimi_profiles.jsontext.document import Document
 from kimi_profiles.plan import find_drift
 from kimi_profiles.shellrc import find_settings, read_assignments
 

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from kimi_profiles.errors import InvalidError
 from kimi_profiles.importing.credential import is_placeholder
 from kimi_profiles.importing.found import Found, LeftOut, Value, as_text, from_settings
-from kimi_profiles.jsontext import Document, JsonTextError, join_pointer
+from kimi_profiles.jsontext import JsonTextError, join_pointer
+from kimi_profiles.jsontext.document import Document
 from kimi_profiles.secrets import is_secret_name
 from kimi_profiles.shellrc import read_assignments
 

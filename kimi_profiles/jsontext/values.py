@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-from kimi_profiles.jsontext.narrow import narrow
-from kimi_profiles.jsontext.scan import scan_root
 from kimi_profiles.jsontext.strict import MAX_DEPTH, refuse_constant
 from kimi_profiles.patterns import pattern
 
@@ -90,13 +88,20 @@ def canonical(raw: str) -> str:
 
 def _read(read: Callable[[str], _T], raw: str) -> _T:
     if raw.count("[") + raw.count("{") > MAX_DEPTH:
-        scan_root(narrow(raw))  # Python versions give up at different depths
+        _check(raw)  # Python versions give up at different depths
     try:
         return read(raw)
     except ValueError as error:
         reason = error
-    scan_root(narrow(raw))  # says what is wrong, and where
+    _check(raw)  # says what is wrong, and where
     raise reason
+
+
+def _check(raw: str) -> None:
+    from kimi_profiles.jsontext.narrow import narrow
+    from kimi_profiles.jsontext.scan import scan_root
+
+    scan_root(narrow(raw))
 
 
 def _canonical_text(raw: str) -> str:

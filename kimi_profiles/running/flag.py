@@ -9,12 +9,13 @@ That a helper needs no approval and takes the place of a stored Console login is
 from __future__ import annotations
 
 from kimi_profiles.change import Change
-from kimi_profiles.claude import MASKABLE, Surroundings, has_login, is_approved, settings_changes
+from kimi_profiles.claude import MASKABLE, Surroundings, settings_changes
 from kimi_profiles.environment import environment_with
 from kimi_profiles.jsontext import dumps, join_pointer, loads, split_pointer
 from kimi_profiles.ledger import Record
 from kimi_profiles.plan import plan_text
 from kimi_profiles.secrets import is_secret_name, stand_in
+from kimi_profiles.supplied import has_login, is_approved, supplied_by_target
 from kimi_profiles.values import replace
 
 TYPE_CHECKING = False
@@ -130,8 +131,8 @@ def flag_text(
         TargetInvalidError: Something that is no object is in the way.
     """
     delivered = replace(profile, delivery="inline" if helper_command is None else "helper")
-    surroundings = Surroundings(MASKABLE, helper_command)
-    changes = settings_changes(delivered, token, record=Record(), text=text, surroundings=surroundings)
+    supplied = MASKABLE | supplied_by_target(Record(), text)
+    changes = settings_changes(delivered, token, Surroundings(supplied, helper_command))
     said = {change.pointer for change in changes}
     for name, value in elsewhere.items():
         pointer = join_pointer("env", name)

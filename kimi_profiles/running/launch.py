@@ -8,7 +8,6 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from kimi_profiles.claude import has_login
 from kimi_profiles.client import find_program
 from kimi_profiles.credentials import read_token, token_notices
 from kimi_profiles.endpoint import check_token, profile_notices
@@ -27,6 +26,7 @@ from kimi_profiles.running.flag import (
     without_applied,
 )
 from kimi_profiles.running.handover import SETTINGS, TOKEN, handover, sweep_folders
+from kimi_profiles.supplied import has_login
 from kimi_profiles.survey import take_survey
 from kimi_profiles.targets import decode
 from kimi_profiles.values import dataclass, field

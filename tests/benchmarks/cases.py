@@ -24,7 +24,8 @@ for _ in range(int(sys.argv[2])):
 """
 _EDIT = """\
 import sys
-from kimi_profiles.jsontext import Address, Document
+from kimi_profiles.jsontext import Address
+from kimi_profiles.jsontext.document import Document
 for _ in range(int(sys.argv[2])):
     document = Document(open(sys.argv[1], "rb").read())
     document.edit({Address("/env/ANTHROPIC_BASE_URL"): '"https://new.example/anthropic"'})

@@ -15,7 +15,7 @@ import pytest
 from support import require_tool
 from test_examples import EXAMPLES, KEY, files_below, git_status, kimi_profiles, put_key, run
 
-from kimi_profiles.jsontext import Document
+from kimi_profiles.jsontext.document import Document
 
 pytestmark = [
     pytest.mark.once,

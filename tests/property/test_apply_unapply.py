@@ -36,6 +36,7 @@ from kimi_profiles.ledger import ABSENT, Record
 from kimi_profiles.plan import plan_text
 from kimi_profiles.profile import Profile, TokenRef
 from kimi_profiles.secrets import Secret
+from kimi_profiles.supplied import supplied_by_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -559,11 +560,11 @@ Wish = tuple[str, "Callable[[Record, str | None], Sequence[Change]]"]
 def random_wish(rng: random.Random, kind: str) -> Wish:
     if kind == "profiles":
         profile, token = rng.choice(list(PROFILES.values())), Secret(rng.choice(TOKENS))
-        around = Surroundings(frozenset(rng.sample(ENV_NAMES, k=rng.randrange(3))), helper_command="helper x")
+        supplied = frozenset(rng.sample(ENV_NAMES, k=rng.randrange(3)))
         if rng.random() < 0.1:
             return f"state of {profile.name}", lambda _, __: claude_json_changes(profile, token)
         return profile.name, lambda record, text: settings_changes(
-            profile, token, record=record, text=text, surroundings=around
+            profile, token, Surroundings(supplied | supplied_by_target(record, text), "helper x")
         )
     changes = _shared(rng) if kind == "two scopes" else _made_up(rng)
     words = ", ".join(f"{change.address}={change.want}" for change in changes)
@@ -817,7 +818,7 @@ def _every_change() -> list[Change]:
     changes: list[Change] = []
     for profile, token in itertools.product(PROFILES.values(), map(Secret, TOKENS)):
         around = Surroundings(EVERYTHING, helper_command="x")
-        changes += settings_changes(profile, token, record=Record(), text=None, surroundings=around)
+        changes += settings_changes(profile, token, around)
         changes += claude_json_changes(profile, token)
     return changes
 

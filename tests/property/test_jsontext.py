@@ -20,16 +20,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kimi_profiles.jsontext import (
-    Address,
-    Blocked,
-    Document,
-    Found,
-    JsonTextError,
-    canonical,
-    join_pointer,
-    scan,
-)
+from kimi_profiles.jsontext import Address, Found, JsonTextError, canonical, join_pointer, scan
+from kimi_profiles.jsontext.document import Blocked, Document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -25,6 +25,7 @@ from kimi_profiles.ledger import Ledger, Record, read_ledger
 from kimi_profiles.plan import find_drift, plan_text
 from kimi_profiles.secrets import Secret
 from kimi_profiles.store import ProfileStore
+from kimi_profiles.supplied import supplied_by_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -241,11 +242,11 @@ def without(value: Any, places: set[tuple[str, ...]], path: tuple[str, ...] = ()
 
 
 SECRET = Secret(TOKEN)
-AROUND = Surroundings(frozenset({"ANTHROPIC_API_KEY"}), None)
 
 
 def settings_wish(record: Record, text: str | None) -> Sequence[Any]:
-    return settings_changes(PROFILE, SECRET, record=record, text=text, surroundings=AROUND)
+    supplied = {"ANTHROPIC_API_KEY"} | supplied_by_target(record, text)
+    return settings_changes(PROFILE, SECRET, Surroundings(supplied))
 
 
 def state_wish(record: Record, text: str | None) -> Sequence[Any]:

@@ -16,16 +16,14 @@ from kimi_profiles.claude import (
     claude_json_changes,
     context_tokens,
     environment_notices,
-    has_login,
     is_first_party,
     settings_changes,
-    supplied_by_env,
-    supplied_by_settings,
 )
 from kimi_profiles.ledger import Record
 from kimi_profiles.plan import plan_text
 from kimi_profiles.profile import Profile
 from kimi_profiles.secrets import Secret
+from kimi_profiles.supplied import has_login, supplied_by_env, supplied_by_settings, supplied_by_target
 
 TOKEN = Secret("sk-1234567890abcdefghijklmnop")
 URL = "https://llm.example/anthropic"
@@ -58,8 +56,9 @@ def changes_of(
     profile: Profile, *supplied: str, record: Record | None = None, text: str | None = None
 ) -> list[Any]:
     token = None if profile.delivery == "helper" else TOKEN
-    around = Surroundings(frozenset(supplied), helper_command="kimi-profiles token x")
-    return settings_changes(profile, token, record=record or Record(), text=text, surroundings=around)
+    here = supplied_by_target(record or Record(), text)
+    around = Surroundings(here | frozenset(supplied), helper_command="kimi-profiles token x")
+    return settings_changes(profile, token, around)
 
 
 def settings_of(profile: Profile, *supplied: str, text: str = "{}") -> dict[str, Any]:

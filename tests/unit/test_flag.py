@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from kimi_profiles.claude import MASKABLE, is_approved
+from kimi_profiles.claude import MASKABLE
 from kimi_profiles.errors import TargetInvalidError
 from kimi_profiles.merge import merge_text
 from kimi_profiles.profile import Profile
@@ -20,6 +20,7 @@ from kimi_profiles.running.flag import (
     without_applied,
 )
 from kimi_profiles.secrets import Secret
+from kimi_profiles.supplied import is_approved
 
 TOKEN = Secret("sk-test-0123456789abcdefghijklmnop")
 URL = "https://api.example/anthropic"

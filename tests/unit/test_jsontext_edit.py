@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
-from kimi_profiles.jsontext import Address, Document, Found, dumps
+from kimi_profiles.jsontext import Address, Found, dumps
+from kimi_profiles.jsontext.document import Document
 from kimi_profiles.jsontext.splices import Splice, splice, splice_bytes
 
 GONE = object()

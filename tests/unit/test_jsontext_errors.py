@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from kimi_profiles.errors import TargetInvalidError
-from kimi_profiles.jsontext import Address, Document, JsonTextError, canonical, loads
+from kimi_profiles.jsontext import Address, JsonTextError, canonical, loads
+from kimi_profiles.jsontext.document import Document
 
 COMMENT = "comments are not JSON"
 COMMA = "a comma behind the last member is not JSON"

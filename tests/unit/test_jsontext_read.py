@@ -6,16 +6,8 @@ import contextlib
 
 import pytest
 
-from kimi_profiles.jsontext import (
-    Address,
-    Blocked,
-    Document,
-    Found,
-    JsonTextError,
-    State,
-    join_pointer,
-    split_pointer,
-)
+from kimi_profiles.jsontext import Address, Found, JsonTextError, join_pointer, split_pointer
+from kimi_profiles.jsontext.document import Blocked, Document, State
 from kimi_profiles.jsontext.scan import MAX_ITEMS
 
 HUGE = "9" * 5000

@@ -15,7 +15,7 @@ import pytest
 
 from kimi_profiles import ClaudeCode
 from kimi_profiles.change import Change
-from kimi_profiles.jsontext import Document
+from kimi_profiles.jsontext.document import Document
 from kimi_profiles.ledger import Record
 from kimi_profiles.plan import plan_document
 from kimi_profiles.profile import Profile
