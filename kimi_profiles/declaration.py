@@ -184,7 +184,10 @@ _ModelId = Annotated[str, AfterValidator(_check_model)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+    # Only whole profiles are checked; what checks the tables in them by themselves need not be built.
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class TokenTable(_Table):
@@ -252,8 +255,8 @@ class ProfileTable(_Table):
         description="Address of an Anthropic-compatible endpoint: `https://…`, or `http://` to this machine; "
         "without `/v1`. Left out, the provider's.",
     )
-    auth: AuthTable = AuthTable()
-    models: ModelsTable = ModelsTable()
+    auth: AuthTable = AuthTable.model_construct()
+    models: ModelsTable = ModelsTable.model_construct()
     context_tokens: Annotated[int, Field(ge=1_000, le=100_000_000)] | None = Field(
         default=None, description="Context window of the main model, in tokens. Left out, the catalogue's."
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ def show_progress(what: str, screen: Screen) -> Iterator[None]:
     if not screen.is_terminal:
         yield
         return
+    import threading  # where nobody looks, it would only take time
+
     with contextlib.ExitStack() as shown:
         is_over = threading.Lock()
 

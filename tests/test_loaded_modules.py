@@ -84,11 +84,11 @@ LOADS = {
     "plan work": (f"{START} {STORE} {JSON} {RECORDS} {APPLYING} commands.apply commands.plan", ""),
     "apply work": (
         f"{START} {STORE} {JSON} {PREDICTION} {RECORDS} {APPLYING} {WRITING} commands.apply",
-        "threading",
+        "",
     ),
     "unapply": (
         f"{START} {UNAPPLY} {JSON} {RECORDS} {APPLYING} {WRITING} commands.unapply",
-        "ctypes threading",
+        "ctypes",
     ),
 }
 
