@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from kimi_profiles.change import Change
+    from kimi_profiles.known import KnownFiles
     from kimi_profiles.paths import Places, Scope
     from kimi_profiles.profile import Profile
     from kimi_profiles.survey import Survey
@@ -270,7 +271,7 @@ class ClaudeCode:
         return read_ledger(self._ledger).applications.get(str(self.scope.settings))
 
     def status(self, *, profile: Profile | Callable[[str], Profile | None] | None = None) -> Status:
-        """What is applied. Nothing is written.
+        """What is applied. Nothing is written but to the cache.
 
         Args:
             profile: The applied profile as it is declared now, to see whether that changed since; or how to
@@ -298,16 +299,18 @@ class ClaudeCode:
 
             return wanted_changes(self, profile, path)
 
-        return read_status(self.scope, ledger, wanted=wanted, warnings=warnings)
+        return read_status(self.scope, ledger, wanted=wanted, warnings=warnings, known=self._known)
 
-    def survey(self, *, flag_settings: Path | None = None) -> Survey:
+    def survey(self, *, flag_settings: Path | None = None, with_texts: bool = False) -> Survey:
         """What a plain ``claude -p`` in the project, with this environment, would send, and why.
 
-        Nothing is written and nothing is run, but for ``claude --version`` where the version of the installed
-        Claude Code cannot be told otherwise.
+        Nothing is written but to the cache, and nothing is run but ``claude --version``, where the version of
+        the installed Claude Code cannot be told otherwise.
 
         Args:
             flag_settings: What if it were given ``--settings`` with this file.
+            with_texts: Whether to read large files although it is known that nothing of them counts: their
+                layers then have a text.
 
         Raises:
             NotFoundError: There is no such file.
@@ -323,6 +326,7 @@ class ClaudeCode:
             flag_settings=flag_settings,
             env=self.env,
             client=find_client(self.env),
+            known=None if with_texts else self._known,
         )
 
     def helper_command(self, profile: Profile) -> str | None:
@@ -358,6 +362,12 @@ class ClaudeCode:
     @property
     def _project(self) -> Path:
         return real_folder(self.root or Path())
+
+    @property
+    def _known(self) -> KnownFiles:
+        from kimi_profiles.known import KnownFiles
+
+        return KnownFiles(self.places.cache / "files")
 
     @property
     def _ledger(self) -> Path:

@@ -35,6 +35,7 @@ __all__ = [
     "PRIVATE",
     "SPARE",
     "FileChangedError",
+    "OpenFile",
     "Snapshot",
     "check_lent",
     "create_file",
@@ -42,6 +43,7 @@ __all__ = [
     "lender_of",
     "make_folder",
     "missing_folders",
+    "open_file",
     "read_file",
     "remove_file",
     "remove_leftover",
@@ -109,6 +111,34 @@ class Snapshot:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A file that is open.
+
+    Attributes:
+        path: The name under which it is known, perhaps a link.
+        real: The file itself, links resolved.
+        status: Its ``os.stat_result``; ``None`` where there is no file.
+        descriptor: By which it is read; ``None`` where there is no file.
+        limit_bytes: What counts as too large.
+    """
+
+    path: Path
+    real: Path
+    status: os.stat_result | None = field(repr=False)
+    descriptor: int | None
+    limit_bytes: int
+
+    def read(self) -> bytes | None:
+        """Its bytes; ``None`` where there is no file."""
+        if self.descriptor is None or self.status is None:
+            return None
+        data = _read_all(self.descriptor, self.limit_bytes + 1, self.status.st_size)
+        if len(data) > self.limit_bytes:
+            raise _too_large(self.path, self.limit_bytes)
+        return data
+
+
 def take_snapshot(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> Snapshot:
     """Read ``path`` whole.
 
@@ -116,15 +146,22 @@ def take_snapshot(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> Snapshot:
         NotPermittedError: It may not be read, is larger than ``limit_bytes``, is not a regular file, or is a
             link that leads nowhere or in a circle.
     """
+    with open_file(path, limit_bytes=limit_bytes) as file:
+        return Snapshot(path, file.real, file.read(), file.status)
+
+
+@contextlib.contextmanager
+def open_file(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> Iterator[OpenFile]:
+    """A file that may be read, or need not be. Raises like :func:`take_snapshot`."""
     with _explained(path, "read"), follow(path) as route:
-        if route.missing:
+        descriptor = None
+        if not route.missing:
+            with contextlib.suppress(FileNotFoundError):
+                descriptor = os.open(route.name, _READ | STAY, dir_fd=route.folder)
+        if descriptor is None:
             route.check(None)
-            return Snapshot(path, route.real, None, None)
-        try:
-            descriptor = os.open(route.name, _READ | STAY, dir_fd=route.folder)
-        except FileNotFoundError:
-            route.check(None)
-            return Snapshot(path, route.real, None, None)
+            yield OpenFile(path, route.real, None, None, limit_bytes)
+            return
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
@@ -132,12 +169,9 @@ def take_snapshot(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> Snapshot:
             route.check(status)
             if status.st_size > limit_bytes:
                 raise _too_large(path, limit_bytes)
-            data = _read_all(descriptor, limit_bytes + 1, status.st_size)
+            yield OpenFile(path, route.real, status, descriptor, limit_bytes)
         finally:
             os.close(descriptor)
-        if len(data) > limit_bytes:
-            raise _too_large(path, limit_bytes)
-        return Snapshot(path, route.real, data, status)
 
 
 def lender_of(snapshot: Snapshot) -> int | None:

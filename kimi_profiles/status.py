@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from kimi_profiles.errors import TargetInvalidError
-from kimi_profiles.files import read_file
 from kimi_profiles.plan import find_drift
 from kimi_profiles.values import dataclass, field
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
     from kimi_profiles.change import Change
     from kimi_profiles.errors import Notice
+    from kimi_profiles.known import KnownFiles
     from kimi_profiles.ledger import Application, Ledger
     from kimi_profiles.paths import Scope
 
@@ -64,15 +64,21 @@ class Status:
 
 
 def read_status(
-    scope: Scope, ledger: Ledger, *, wanted: Callable[[Path], Sequence[Change]], warnings: Sequence[Notice]
+    scope: Scope,
+    ledger: Ledger,
+    *,
+    wanted: Callable[[Path], Sequence[Change]],
+    warnings: Sequence[Notice],
+    known: KnownFiles,
 ) -> Status:
-    """The status of ``scope``. Nothing is written.
+    """The status of ``scope``. No file of anybody is written.
 
     Args:
         scope: The files.
         ledger: What is on record.
         wanted: What the applied profile wants in a file.
         warnings: To be told with it.
+        known: What need not be read again.
 
     Raises:
         TargetInvalidError: A file that is ours is no longer JSON.
@@ -80,7 +86,7 @@ def read_status(
     """
     holder = str(scope.settings)
     applied = ledger.applications.get(holder)
-    drift = tuple(_drift(ledger, holder, wanted))
+    drift = tuple(_drift(ledger, holder, wanted, known))
     return Status(
         scope=scope.name,
         settings=scope.settings,
@@ -93,15 +99,21 @@ def read_status(
     )
 
 
-def _drift(ledger: Ledger, holder: str, wanted: Callable[[Path], Sequence[Change]]) -> Iterator[Drifted]:
+def _drift(
+    ledger: Ledger, holder: str, wanted: Callable[[Path], Sequence[Change]], known: KnownFiles
+) -> Iterator[Drifted]:
     for name, record in ledger.held_by(holder):
         path = Path(name)
-        data = read_file(path)
-        text = None if data is None else data.decode("utf-8", "replace")
+        look = known.look(path, f"holds what is recorded in {record.fingerprint} for {holder}")
+        if look.is_known:
+            continue
+        text = None if look.data is None else look.data.decode("utf-8", "replace")
         try:
             found = find_drift(text, record, holder=holder)
         except TargetInvalidError as error:
             raise error.at(path) from None
+        if not found:
+            look.keep()
         wants = {change.pointer: change for change in wanted(path) if change.member is None} if found else {}
         for owned, now in found:
             want = wants.get(owned.pointer)

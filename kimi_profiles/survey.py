@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from kimi_profiles.client import Client, Rules
+    from kimi_profiles.known import KnownFiles
     from kimi_profiles.layers import LayerName
     from kimi_profiles.ledger import Application
     from kimi_profiles.paths import Places
@@ -61,6 +62,7 @@ def take_survey(
     flag_settings: Path | None = None,
     env: Mapping[str, str],
     client: Client | None,
+    known: KnownFiles | None = None,
 ) -> Survey:
     """Read all layers as the client would, started in ``project``.
 
@@ -70,10 +72,11 @@ def take_survey(
         flag_settings: What ``claude --settings FILE`` would name.
         env: The environment it would be started with.
         client: From :func:`~kimi_profiles.client.find_client`; decides which rules count.
+        known: What need not be read again. The layer of such a file says nothing, and has no text.
     """
     rules = rules_for(client.version if client else None)
     files = _files(places, project, flag_settings, rules)
-    layers = [_read(name, path, rules) for name, path in files]
+    layers = [_read(name, path, rules, known) for name, path in files]
     effective = Effective((*layers, read_environment(env)))
     login = _read_login(places.claude / ".credentials.json")
     return Survey(client, rules, effective, login, predict_request(effective, login, rules))
@@ -141,11 +144,19 @@ def _is_drop_in(name: str) -> bool:
     return name.endswith(".json") and not name.startswith(".")
 
 
-def _read(name: LayerName, path: Path, rules: Rules) -> Layer:
+def _read(name: LayerName, path: Path, rules: Rules, known: KnownFiles | None = None) -> Layer:
     try:
-        return read_layer(name, path, read_file(path), rules)
+        if known is None:
+            return read_layer(name, path, read_file(path), rules)
+        look = known.look(path, f"supplies nothing as {name} by the rules of {rules.version}")
     except ProfilesError as error:
         return Layer(name, path, ignored=Ignored(error.message))
+    if look.is_known:
+        return Layer(name, path)
+    layer = read_layer(name, path, look.data, rules)
+    if not layer.values and layer.ignored is None:
+        look.keep()
+    return layer
 
 
 def _read_login(path: Path) -> Login | None:

@@ -61,10 +61,11 @@ print(status, *sorted(sys.modules), file=sys.__stdout__)
 """
 
 START = "_version arguments call cli errors grammar paths route screen values"
-STORE = "catalogue commands compiled digests files patterns profile secrets store"
+STORE = "catalogue commands compiled digests files kept patterns profile secrets store"
 VALUES = "jsontext jsontext.address jsontext.narrow jsontext.strict jsontext.values"
 JSON = f"{VALUES} jsontext.document jsontext.scan"
-PREDICTION = "client layers request survey"
+HIDDEN = "client layers request survey"
+PREDICTION = f"{HIDDEN} known"
 RECORDS = "backups change entries ledger plan status"
 SHELL = "change claude credentials endpoint environment loopback shells"
 APPLYING = (
@@ -83,7 +84,7 @@ LOADS = {
     "status": (f"{START} {STORE} {JSON} {PREDICTION} {RECORDS} api commands.status report", ""),
     "plan work": (f"{START} {STORE} {JSON} {RECORDS} {APPLYING} commands.apply commands.plan", ""),
     "apply work": (
-        f"{START} {STORE} {JSON} {PREDICTION} {RECORDS} {APPLYING} {WRITING} commands.apply",
+        f"{START} {STORE} {JSON} {HIDDEN} {RECORDS} {APPLYING} {WRITING} commands.apply",
         "",
     ),
     "unapply": (

@@ -198,13 +198,15 @@ def _notices(call: Call, profile: Profile, variables: Mapping[str, str | None]) 
 
 def _file_notices(call: Call, profile: Profile, variables: Mapping[str, str | None]) -> Iterator[Notice]:
     """Claude Code's files are stronger than the environment, and may hold a credential of their own."""
+    from kimi_profiles.known import KnownFiles
     from kimi_profiles.route import real_folder
     from kimi_profiles.survey import how_to_undo, take_survey
 
     places = find_places(home=call.home)
     project = real_folder(Path(call.args.project) if call.args.project else Path())
     env = {name: value for name, value in variables.items() if value is not None}
-    survey = take_survey(places, project=project, env=env, client=None)
+    known = KnownFiles(places.cache / "files")
+    survey = take_survey(places, project=project, env=env, client=None, known=known)
     winners = _winners(survey, variables)
     applications = _applications(places) if winners else ()
     for winner, pairs in groupby(winners, key=itemgetter(1)):

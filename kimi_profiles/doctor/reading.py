@@ -127,12 +127,12 @@ def _attempt(read: Callable[[], _T]) -> tuple[_T, None] | tuple[None, ProfilesEr
 
 def _survey(claude: ClaudeCode, flag_settings: Path | None) -> Survey:
     """A settings file that was named, and is no layer by itself, counts as given with ``--settings``."""
-    survey = claude.survey(flag_settings=flag_settings)
+    survey = claude.survey(flag_settings=flag_settings, with_texts=True)
     named = claude.scope.settings
     is_layer = any(layer.path == named for layer in survey.effective.layers)
     if claude.scope.name != "path" or flag_settings is not None or is_layer or not named.exists():
         return survey
-    return claude.survey(flag_settings=named)
+    return claude.survey(flag_settings=named, with_texts=True)
 
 
 def _attended(claude: ClaudeCode, survey: Survey, ledger: Ledger | None) -> ClaudeCode:

@@ -41,7 +41,7 @@ def from_claude(claude: ClaudeCode, *, with_environment: bool) -> Found:
         if data is None:
             raise NotFoundError("there is no such file", path=claude.scope.settings)
         return read_files([read_layer("flag", claude.scope.settings, data, rules_for(None))], ledger)
-    files = read_files(claude.survey().effective.layers, ledger)
+    files = read_files(claude.survey(with_texts=True).effective.layers, ledger)
     if not with_environment or not claude.is_own_home:
         return files
     return read_together(files, read_environment(ENDPOINT_VARIABLES, claude.env))

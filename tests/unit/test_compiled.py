@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kimi_profiles import compiled
+from kimi_profiles import compiled, kept
 from kimi_profiles.compiled import CompiledProfiles
 from kimi_profiles.errors import ProfileInvalidError, WriteFailedError
 from kimi_profiles.store import ProfileStore
@@ -97,9 +97,9 @@ def test_without_a_file_providers_are_kept(resolved: list[str]) -> None:
 
 CHANGES: dict[str, Callable[[pytest.MonkeyPatch, Path], object]] = {
     "the text": lambda _, file: file.write_text(TEXT + "# more\n", encoding="utf-8"),
-    "the version": lambda patch, _: patch.setattr(compiled, "__version__", "99"),
+    "the version": lambda patch, _: patch.setattr(kept, "__version__", "99"),
     "the catalogue": lambda patch, _: patch.setattr(compiled, "packaged_catalogue", lambda: b"{}"),
-    "the program": lambda patch, _: patch.setattr(compiled, "_stamp", lambda path: path.name),
+    "the program": lambda patch, _: patch.setattr(kept, "_stamp", lambda path: path.name),
 }
 
 
@@ -124,7 +124,7 @@ def flip(path: Path) -> None:
 
 def reseal(data: bytes) -> Callable[[Path], None]:
     def write(path: Path) -> None:
-        path.write_bytes(compiled._seal(path.stem, data) + b"\n" + data)
+        path.write_bytes(kept._seal(path.stem, data) + b"\n" + data)
 
     return write
 
@@ -182,7 +182,7 @@ def test_what_belongs_to_somebody_else_is_neither_read_nor_written(
 ) -> None:
     _ = ProfileStore.open(file)["work"]
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    monkeypatch.setattr(compiled, "_own_id", lambda status: status.st_uid + 1)
+    monkeypatch.setattr(kept, "_own_id", lambda status: status.st_uid + 1)
     _ = ProfileStore.open(file)["work"]
     _ = ProfileStore.open(file)["child"]
     assert resolved == ["work", "work", "child"]
@@ -192,8 +192,8 @@ def test_what_belongs_to_somebody_else_is_neither_read_nor_written(
 def test_a_file_under_the_name_of_another_is_not_there(file: Path, folder: Path, resolved: list[str]) -> None:
     for name in ("work", "ring"):
         _ = ProfileStore.open(file)[name]
-    kept = CompiledProfiles(folder, TEXT)
-    (folder / f"{kept._key('ring')}.json").replace(folder / f"{kept._key('work')}.json")
+    profiles = CompiledProfiles(folder, TEXT)
+    (folder / f"{profiles._key('ring')}.json").replace(folder / f"{profiles._key('work')}.json")
     assert ProfileStore.open(file)["work"].provider == "moonshot-cn"
     assert resolved == ["work", "ring", "work"]
 
@@ -255,7 +255,7 @@ def test_where_nothing_can_be_kept_nothing_is_missing(
     def fail(*_: object, **__: object) -> None:
         raise WriteFailedError("the disk is full")
 
-    monkeypatch.setattr(compiled, "replace_file", fail)
+    monkeypatch.setattr(kept, "replace_file", fail)
     assert ProfileStore.open(file)["work"].name == "work"
     assert list(folder.iterdir()) == []
 
