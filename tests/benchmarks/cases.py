@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -85,46 +86,50 @@ class Scale:
         sizes_mb: Of state files.
         work_mb: A small one is edited again and again until it makes so much, lest Python's start drowns it.
         whole_mb: From this size on the whole command is timed too; beside less, its start is too large.
-        emoji_mb: Of the one with characters that Python keeps in four bytes.
+        large_mb: Of the one with characters that Python keeps in four bytes, and of one that commands meet.
         members: Of the flat object.
         profiles: In one file.
         homes: Applied to by one process.
         targets: In one ledger.
         backups: Of one file.
+        settled_s: How long a file lies there before it counts as one that does not change just now.
     """
 
     sizes_mb: tuple[float, ...]
     work_mb: float
     whole_mb: float
-    emoji_mb: float
+    large_mb: float
     members: int
     profiles: int
     homes: int
     targets: int
     backups: int
+    settled_s: float
 
 
 FULL = Scale(
     sizes_mb=(1, 4, 16, 20, 64),
     work_mb=32,
     whole_mb=10,
-    emoji_mb=20,
+    large_mb=20,
     members=450_000,
     profiles=10_000,
     homes=1_000,
     targets=1_000,
     backups=100,
+    settled_s=3.5,
 )
 SMALL = Scale(
     sizes_mb=(0.03,),
     work_mb=0.03,
     whole_mb=0,
-    emoji_mb=0.03,
+    large_mb=0.03,
     members=100,
     profiles=20,
     homes=3,
     targets=3,
     backups=3,
+    settled_s=0,
 )
 
 
@@ -250,8 +255,8 @@ def large(ours: Ours, folder: Path, scale: Scale) -> Iterator[Case]:
     for size_mb in scale.sizes_mb:
         write_chats(state, int(size_mb * MB))
         yield from cases(f"{size_mb} MB", 0.8)
-    write_chats(state, int(scale.emoji_mb * MB), has_emoji=True)
-    yield from cases(f"{scale.emoji_mb} MB with emoji", 0.8)
+    write_chats(state, int(scale.large_mb * MB), has_emoji=True)
+    yield from cases(f"{scale.large_mb} MB with emoji", 0.8)
     write_flat(state, scale.members)
     yield from cases(f"one object of {scale.members:,} members", 2)
 
@@ -289,7 +294,18 @@ def many(ours: Ours, folder: Path, scale: Scale) -> Iterator[Case]:
     script = ours.script(_HOMES, str(homes))
     lay_out(folder / "homeowner")
     job = Job(argv=script, home=folder / "homeowner", before=make_homes, check=all_applied, count=scale.homes)
-    yield case(f"each of {scale.homes:,} homes in one process, to a start", job, start, 1 / 5)
+    name = f"each of {scale.homes:,} homes in one process"
+    yield case(f"{name}, to a start", job, start, 1 / 5)
+    yield case(f"{name}, to `apply` in a process of its own", job, one(usual, "apply", "p2"), 1 / 5)
+
+    heavy, size_mb = folder / "heavy", scale.large_mb
+    lay_out(heavy, many_profiles(3))
+    write_chats(heavy / ".claude.json", int(size_mb * MB))
+    time.sleep(scale.settled_s)
+    for words in (("env", "p2"), ("status",)):
+        spend(ours.command(*words), heavy)  # reads the file, for once
+        name = f"a state file of {size_mb:g} MB: `{words[0]}`, to one with a small one"
+        yield case(name, one(heavy, *words), one(usual, *words), 1.1)
 
     for name, code, count in (
         (f"a ledger of {scale.targets:,} targets", _TARGETS, scale.targets),
