@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from kimi_profiles.errors import TargetInvalidError
@@ -10,7 +11,8 @@ from kimi_profiles.values import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
 
     from kimi_profiles.change import Change
     from kimi_profiles.errors import Notice
@@ -50,7 +52,7 @@ class Status:
         in_sync: Whether a profile is applied and every key still holds what we wrote.
         drift: Each key that does not.
         is_interrupted: Whether a run was cut short; the next ``apply`` or ``unapply`` carries on.
-        elsewhere: What is applied in other scopes.
+        elsewhere: What is applied in other scopes; of thousands, each is read when it is looked at.
     """
 
     scope: str
@@ -60,7 +62,21 @@ class Status:
     drift: tuple[Drifted, ...]
     is_interrupted: bool
     warnings: tuple[Notice, ...]
-    elsewhere: tuple[Application, ...] = ()
+    elsewhere: Sequence[Application] = ()
+
+
+class _Elsewhere(Sequence["Application"]):
+    def __init__(self, applications: Mapping[str, Application], here: str) -> None:
+        self._applications = applications
+        self._names = [name for name in applications if name != here]
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return tuple(map(self._applications.__getitem__, self._names[index]))
+        return self._applications[self._names[index]]
 
 
 def read_status(
@@ -95,7 +111,7 @@ def read_status(
         drift=drift,
         is_interrupted=bool(ledger.pending),
         warnings=tuple(warnings),
-        elsewhere=tuple(other for path, other in ledger.applications.items() if path != holder),
+        elsewhere=_Elsewhere(ledger.applications, holder),
     )
 
 
