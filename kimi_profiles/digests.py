@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["sha256"]
 
-_SMALL_BYTES = 1 << 16
+_SMALL_BYTES = 1 << 19  # to load OpenSSL takes as long as it saves for so many
 
 
 def sha256(*parts: bytes | memoryview) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from kimi_profiles.archive import Archive
 from kimi_profiles.digests import sha256
 
 TYPE_CHECKING = False
@@ -25,48 +26,68 @@ Sections: TypeAlias = "Mapping[str, Mapping[str, bytes]]"
 """Name of a section → name of an entry → its value as JSON, in ASCII and on one line."""
 
 _BEGINNING = b'{\n"digest": '
+_GONE = b"null"
+"""For an entry of the archive that is none any more."""
 
 
 class Entries(Mapping["str", "T"]):
     """Values by name; each is read when it is asked for, and once.
 
     Args:
-        texts: Name → the value as JSON.
+        texts: Name → the value as JSON. For a name of the archive this counts; there ``null`` is no value.
         read: From a name and its text to the value. What it raises, asking for the name raises.
         write: The inverse: from a value to its text.
+        archive: Further values, of which most have not changed for long.
     """
 
     def __init__(
-        self, texts: Mapping[str, bytes], read: Callable[[str, bytes], T], write: Callable[[T], bytes]
+        self,
+        texts: Mapping[str, bytes],
+        read: Callable[[str, bytes], T],
+        write: Callable[[T], bytes],
+        archive: Archive | None = None,
     ) -> None:
         self.texts = texts
         self._read, self._write = read, write
+        self._archive = Archive() if archive is None else archive
         self._known: dict[str, T] = {}
 
     def __getitem__(self, name: str) -> T:
+        if name not in self:
+            raise KeyError(name)
         if name not in self._known:
-            self._known[name] = self._read(name, self.texts[name])
+            is_recent = name in self.texts
+            self._known[name] = self._read(name, self.texts[name] if is_recent else self._archive[name])
         return self._known[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self.texts
+        return (name in self.texts or name in self._archive) and not self._is_gone(str(name))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.texts)
+        yield from (name for name in self._archive if not self._is_gone(name))
+        yield from (name for name in self.texts if name not in self._archive)
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self._archive) + sum(
+            -self._is_gone(name) if name in self._archive else 1 for name in self.texts
+        )
+
+    def all_texts(self) -> dict[str, bytes]:
+        """Name → the value as JSON, those of the archive among them."""
+        return {name: self.texts[name] if name in self.texts else self._archive[name] for name in self}
 
     def changed(self, values: Mapping[str, T | None]) -> Entries[T]:
         """The same with some values replaced or added, or with ``None`` taken out; no other is read."""
         texts, known = dict(self.texts), dict(self._known)
         for name, value in values.items():
-            if value is None:
-                texts.pop(name, None)
-                known.pop(name, None)
-            else:
+            if value is not None:
                 texts[name], known[name] = self._write(value), value
-        entries = Entries(texts, self._read, self._write)
+                continue
+            texts.pop(name, None)
+            known.pop(name, None)
+            if name in self._archive:
+                texts[name] = _GONE
+        entries = Entries(texts, self._read, self._write, self._archive)
         entries._known = known
         return entries
 
@@ -76,7 +97,12 @@ class Entries(Mapping["str", "T"]):
         Only right for texts in which each character is escaped as :func:`json.dumps` does it.
         """
         quoted = json.dumps(word).encode("ascii")
-        return ((name, self[name]) for name, text in self.texts.items() if quoted in text)
+        older = (name for name in self._archive.mentioning(quoted) if name not in self.texts)
+        recent = (name for name, text in self.texts.items() if quoted in text)
+        return ((name, self[name]) for name in (*older, *recent))
+
+    def _is_gone(self, name: str) -> bool:
+        return self.texts.get(name) == _GONE and name in self._archive
 
 
 def seal(sections: Sections, others: Mapping[str, object]) -> bytes:

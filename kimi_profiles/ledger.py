@@ -6,9 +6,10 @@ import contextlib
 import json
 import os
 
+from kimi_profiles.archive import pack, unpack
 from kimi_profiles.digests import sha256
 from kimi_profiles.entries import Entries, seal, unseal
-from kimi_profiles.errors import LedgerInvalidError, TargetBusyError
+from kimi_profiles.errors import LedgerInvalidError, ProfilesError, TargetBusyError
 from kimi_profiles.jsontext import Found, canonical, join_pointer, split_pointer
 from kimi_profiles.patterns import pattern
 from kimi_profiles.values import dataclass, field, replace
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import Any, TypeVar
+
+    from kimi_profiles.archive import Archive
+    from kimi_profiles.files import Snapshot
 
     T = TypeVar("T")
 
@@ -29,15 +33,20 @@ __all__ = [
     "Record",
     "needed_backups",
     "read_ledger",
+    "sweep_archives",
     "union",
     "write_ledger",
 ]
 
 SCHEMA = 1
+_SCHEMA_IN_PARTS = 2  # of a ledger with an archive, which the first version of this program does not know
 ABSENT = "absent"
 """For ``Record.base``: before us there was no such file."""
 
 _MAX_SIZE_BYTES = 64 << 20
+_MAX_RECENT_BYTES = 256 << 10  # some 40 settings files; more goes to the archive
+_ARCHIVE = pattern(r"ledger-([0-9a-f]{32})\.json")
+_TEMPORARY = ".tmp"
 _ONE_WORD = pattern(r"[!-~]{8,}")
 
 
@@ -275,12 +284,14 @@ class Ledger:
     Attributes:
         pending: Files that a run was about to replace; empty unless one is under way or was cut short.
         lender: Whose it is, if neither ours nor root's.
+        archive: Name of the file that holds what has not changed for long.
     """
 
     applications: Mapping[str, Application] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
     pending: tuple[str, ...] = ()
     lender: int | None = None
+    archive: str | None = field(default=None, compare=False)
 
     def record(self, path: Path) -> Record:
         """The record of ``path``; a new one if there is none."""
@@ -317,47 +328,128 @@ def read_ledger(path: Path) -> Ledger:
     Raises:
         LedgerInvalidError: The file is damaged, or a newer version of this program wrote it.
     """
-    from kimi_profiles.files import lender_of, take_snapshot
+    from kimi_profiles.files import take_snapshot
 
-    snapshot = take_snapshot(path, limit_bytes=_MAX_SIZE_BYTES)
-    data = snapshot.data
+    while True:
+        snapshot = take_snapshot(path, limit_bytes=_MAX_SIZE_BYTES)
+        try:
+            return _ledger(snapshot)
+        except _NoArchiveError:  # who does not hold the lock may read a ledger that is just being replaced
+            if take_snapshot(path, limit_bytes=_MAX_SIZE_BYTES).data == snapshot.data:
+                raise
+
+
+class _NoArchiveError(LedgerInvalidError):
+    """The archive is not there."""
+
+
+def _ledger(snapshot: Snapshot) -> Ledger:
+    """What the file says."""
+    from kimi_profiles.files import lender_of
+
+    path, data = snapshot.path, snapshot.data
     if data is None:
         return Ledger()
     with _checked(path):
         sealed = unseal(data)
         sections, others = ({}, json.loads(data)) if sealed is None else sealed
-        if others["schema"] != SCHEMA:
+        if others["schema"] not in (SCHEMA, _SCHEMA_IN_PARTS):
             raise LedgerInvalidError(
-                f"the ledger has another schema than {SCHEMA}, which is what this program knows",
+                f"the ledger has another schema than {SCHEMA} or {_SCHEMA_IN_PARTS}",
                 hint="use the newer version of kimi-profiles that wrote it",
             )
         if sealed is None:
             for name in ("applications", "records"):
                 sections[name] = {key: json.dumps(entry).encode() for key, entry in others[name].items()}
-        applications = _read(sections["applications"], Application.from_json, path)
-        records = _read(sections["records"], Record.from_json, path)
+        lender, archive = lender_of(snapshot), others.get("archive")
+        older = {} if archive is None else _read_archive(path.with_name(_text(archive)), lender)
+        applications = _read(sections["applications"], Application.from_json, path, older.get("applications"))
+        records = _read(sections["records"], Record.from_json, path, older.get("records"))
         if sealed is None:
             _ = *applications.values(), *records.values()
-        return Ledger(
-            applications, records, tuple(map(_file, _texts(others["pending"]))), lender_of(snapshot)
-        )
+        pending = tuple(map(_file, _texts(others["pending"])))
+        return Ledger(applications, records, pending, lender, archive)
 
 
-def write_ledger(path: Path, ledger: Ledger) -> None:
-    """Replace the file ``path`` durably; mode 0600. The caller holds the lock."""
+def write_ledger(path: Path, ledger: Ledger) -> str | None:
+    """Replace the file ``path`` durably; mode 0600. The caller holds the lock.
+
+    What makes it large goes to an archive beside it, so that it is not written again every time. The archive
+    that ``ledger`` was read with stays, in case that it has to be written once more.
+
+    Returns:
+        Name of the archive that the file speaks of now; for :func:`sweep_archives`.
+    """
+    from kimi_profiles.files import FileChangedError
+
+    applications, records = _entries(ledger.applications), _entries(ledger.records)
+    archive = ledger.archive
+    data = _sealed(applications.texts, records.texts, ledger.pending, archive)
+    if not applications and not records:
+        archive = None
+        data = _sealed({}, {}, ledger.pending, archive)
+    elif len(data) > _MAX_RECENT_BYTES and not ledger.pending:
+        with contextlib.suppress(ProfilesError, FileChangedError):  # where there is no room, it stays large
+            archive = _write_archive(path, applications.all_texts(), records.all_texts())
+            data = _sealed({}, {}, (), archive)
+    _replace(path, data)
+    return archive
+
+
+def sweep_archives(path: Path, *, but: str | None) -> None:
+    """Remove the archives beside the file ``path`` that it does not speak of any more; the lock is held."""
+    from kimi_profiles.files import remove_leftover, scan_folder
+
+    for name in scan_folder(path.parent):
+        if _ARCHIVE.fullmatch(name.removesuffix(_TEMPORARY)) and name != but:
+            remove_leftover(path.with_name(name))
+
+
+def _sealed(
+    applications: Mapping[str, bytes],
+    records: Mapping[str, bytes],
+    pending: tuple[str, ...],
+    archive: str | None,
+) -> bytes:
+    sections = {"applications": applications, "records": records}
+    if archive is None:
+        return seal(sections, {"schema": SCHEMA, "pending": pending})
+    return seal(sections, {"schema": _SCHEMA_IN_PARTS, "archive": archive, "pending": pending})
+
+
+def _replace(path: Path, data: bytes) -> None:
     from kimi_profiles.files import PRIVATE, FileChangedError, replace_file, take_snapshot
 
-    sections = {
-        "applications": _entries(ledger.applications).texts,
-        "records": _entries(ledger.records).texts,
-    }
-    data = seal(sections, {"schema": SCHEMA, "pending": ledger.pending})
     snapshot = take_snapshot(path, limit_bytes=_MAX_SIZE_BYTES)
     if snapshot.data != data:
         try:
-            replace_file(snapshot, data, mode=PRIVATE, temporary=path.name + ".tmp")
+            replace_file(snapshot, data, mode=PRIVATE, temporary=path.name + _TEMPORARY)
         except FileChangedError:
             raise TargetBusyError("another program changes our ledger", path=path) from None
+
+
+def _read_archive(path: Path, lender: int | None) -> dict[str, Archive]:
+    """The archive in the file ``path``, which has to be of the same owner as the ledger that names it."""
+    from kimi_profiles.files import lender_of, take_snapshot
+
+    match = _ARCHIVE.fullmatch(path.name)
+    if match is None:
+        raise ValueError("the name of an archive")
+    snapshot = take_snapshot(path, limit_bytes=_MAX_SIZE_BYTES)
+    if snapshot.data is None or lender_of(snapshot) != lender:
+        raise _NoArchiveError(
+            "a part of the ledger is gone", hint="restore this file, or restore a backup by hand", path=path
+        )
+    with _checked(path):
+        return unpack(match[1], snapshot.data, path=path)
+
+
+def _write_archive(path: Path, applications: Mapping[str, bytes], records: Mapping[str, bytes]) -> str:
+    """Write an archive for the ledger ``path``, durably; its name."""
+    digest, data = pack({"applications": applications, "records": records})
+    name = f"ledger-{digest}.json"
+    _replace(path.with_name(name), data)
+    return name
 
 
 def needed_backups(ledger: Ledger, *, of: Iterable[Path] | None = None) -> set[str]:
@@ -383,7 +475,12 @@ def _entries(known: Mapping[str, T]) -> Entries[T]:
     return known if isinstance(known, Entries) else Entries({}, read, _line).changed(known)
 
 
-def _read(texts: Mapping[str, bytes], parse: Callable[[Mapping[str, Any]], T], path: Path) -> Entries[T]:
+def _read(
+    texts: Mapping[str, bytes],
+    parse: Callable[[Mapping[str, Any]], T],
+    path: Path,
+    archive: Archive | None,
+) -> Entries[T]:
     """Applications or records, by the path of a file; ``path`` is that of the ledger."""
 
     def read(name: str, text: bytes) -> T:
@@ -391,7 +488,7 @@ def _read(texts: Mapping[str, bytes], parse: Callable[[Mapping[str, Any]], T], p
             _file(name)
             return parse(json.loads(text))
 
-    return Entries(texts, read, _line)
+    return Entries(texts, read, _line, archive)
 
 
 def _line(value: Any) -> bytes:

@@ -48,6 +48,7 @@ from kimi_profiles.ledger import (
     ledger_file,
     needed_backups,
     read_ledger,
+    sweep_archives,
     write_ledger,
 )
 from kimi_profiles.locks import hold_folder_lock, hold_lock, sweep_folder_lock
@@ -122,6 +123,7 @@ class _Run:
         self.final: dict[str, Record] = {}
         self.latest: dict[str, TargetPlan] = {}
         self.made_backups: dict[Path, Path] = {}
+        self.archive: str | None = None
         self.unconfirmed: DurabilityUnconfirmedError | None = None
 
     def carry_out(self) -> Outcome:
@@ -297,11 +299,15 @@ class _Run:
         ledger = self.ledger.with_records(self.final)
         ledger = ledger.with_application(str(self.intent.holder), self.intent.application)
         try:
-            write_ledger(self.ledger_file, ledger)
+            self.archive = write_ledger(self.ledger_file, ledger)
         except DurabilityUnconfirmedError as error:
             self.unconfirmed = error
 
     def _prune(self) -> None:
+        """All is done: what nobody needs any more can go."""
+        if self.unconfirmed is None:
+            with contextlib.suppress(ProfilesError, OSError):
+                sweep_archives(self.ledger_file, but=self.archive)
         if self.made_backups:
             needed = needed_backups(self.ledger.with_records(self.final), of=self.made_backups)
             with contextlib.suppress(ProfilesError, OSError):

@@ -16,8 +16,9 @@ PACKAGE = Path(kimi_profiles.__file__).parent
 FLOORS = (
     {"patterns", "values"},
     {"_version", "digests", "errors", "grammar", "loopback"},
-    {"entries", "help", "jsontext", "secrets", "route", "screen", "shells", "tomltext"},
+    {"archive", "help", "jsontext", "secrets", "route", "screen", "shells", "tomltext"},
     {
+        "entries",
         "change",
         "completion",
         "profile",

@@ -66,7 +66,7 @@ VALUES = "jsontext jsontext.address jsontext.narrow jsontext.strict jsontext.val
 JSON = f"{VALUES} jsontext.document jsontext.scan"
 HIDDEN = "client layers request survey"
 PREDICTION = f"{HIDDEN} known"
-RECORDS = "backups change entries ledger plan status"
+RECORDS = "archive backups change entries ledger plan status"
 SHELL = "change claude credentials endpoint environment loopback shells"
 APPLYING = (
     "api claude credentials difference endpoint git homes intents jsontext.edit jsontext.layout "

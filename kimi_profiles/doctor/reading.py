@@ -257,7 +257,7 @@ def _leftovers(claude: ClaudeCode, survey: Survey, ledger: Ledger | None) -> Ite
     folders += [places.config, places.state, *(backups / name for name in _names(backups))]
     for folder in dict.fromkeys(folders):
         for name in _names(folder):
-            is_ledger = folder == places.state and name == "ledger.json.tmp"
+            is_ledger = folder == places.state and name.startswith("ledger") and name.endswith(".json.tmp")
             if is_ledger or name == SPARE or _TEMPORARY.fullmatch(name):
                 yield folder / name
 

@@ -31,6 +31,7 @@ from faults.traced import (
     reset,
     targets,
 )
+from kimi_profiles.archive import unpack
 
 if TYPE_CHECKING:
     from pathlib import Path, PurePosixPath
@@ -50,7 +51,13 @@ def backups_on_record(state: State) -> list[str]:
     if LEDGER not in state:
         return []
     ledger = json.loads(state[LEDGER][0] or b"")
-    bases = [record["base"] for record in ledger["records"].values()]
+    records = dict(ledger["records"])
+    if "archive" in ledger:
+        archive, _ = state[f"{LEDGER.rpartition('/')[0]}/{ledger['archive']}"]
+        digest = ledger["archive"].removeprefix("ledger-").removesuffix(".json")
+        older = unpack(digest, archive or b"")["records"]
+        records = {name: json.loads(text) for name, text in older.items()} | records
+    bases = [record["base"] for record in records.values() if record is not None]
     return [BACKUPS + base for base in bases if base not in {None, "absent"}]
 
 

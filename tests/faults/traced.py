@@ -23,7 +23,7 @@ import pytest
 from support import ROOT, require_tool
 
 import kimi_profiles
-from kimi_profiles import ClaudeCode, Profile
+from kimi_profiles import ClaudeCode, Profile, ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,6 +87,8 @@ COMMANDS = {
     "unapply": "kimi-profiles unapply --quiet",
     "restore": "kimi-profiles backups restore pristine --quiet",
 }
+IN_PARTS = ", in parts"
+COMMANDS |= {name + IN_PARTS: line + IN_PARTS for name, line in COMMANDS.items()}
 
 
 class Run(NamedTuple):
@@ -106,6 +108,8 @@ RUNS = {
     "unapply to nothing": Run(BARE, ["b"], "unapply", "b"),
     "restore": Run(FILLED, ["a", "by hand"], "restore", "a"),
     "restore to nothing": Run(BARE, ["b"], "restore", "b"),
+    "switch, in parts": Run(FILLED, [f"a{IN_PARTS}"], f"b{IN_PARTS}", f"a{IN_PARTS}"),
+    "unapply, in parts": Run(FILLED, [f"a{IN_PARTS}"], f"unapply{IN_PARTS}", "a"),
 }
 
 _SERVER = """
@@ -117,7 +121,15 @@ traced.serve(sys.argv[3])
 
 
 def carry_out(step: str, home: Path) -> int:
-    """One of ``STEPS``, or a command line; the exit status."""
+    """One of ``STEPS``, or a command line; the exit status.
+
+    With ``, in parts`` behind it, all that is on record goes to the archive, as if it were very much.
+    """
+    step, in_parts, _ = step.partition(IN_PARTS)
+    if in_parts:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ledger, "_MAX_RECENT_BYTES", 0)
+            return carry_out(step, home)
     if not step.startswith("kimi-profiles "):
         STEPS[step](home)
         return 0
@@ -277,8 +289,8 @@ def assert_nothing_left(home: Path, why: object) -> None:
     """Nothing is applied: no temporary file, and nothing on record."""
     assert leftovers(home) == [], why
     if (home / LEDGER).exists():
-        document = json.loads((home / LEDGER).read_bytes())
-        assert (document["records"], document["applications"], document["pending"]) == ({}, {}, []), why
+        left = ledger.read_ledger(home / LEDGER)
+        assert (dict(left.records), dict(left.applications), left.pending) == ({}, {}, ()), why
 
 
 class Call(NamedTuple):

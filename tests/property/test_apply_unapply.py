@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from support import amount
 
-from kimi_profiles import ClaudeCode, merge_text, unmerge_text
+from kimi_profiles import ClaudeCode, ledger, merge_text, unmerge_text
 from kimi_profiles.change import Change
 from kimi_profiles.claude import Surroundings, claude_json_changes, settings_changes
 from kimi_profiles.errors import TargetInvalidError
@@ -922,8 +922,11 @@ def test_the_files_say_what_the_user_wants_in_the_end(share: int, seed: str, tmp
     for number in range(share * FILE_SEQUENCES, (share + 1) * FILE_SEQUENCES):
         rng = random.Random(f"{seed}/files/{number}")
         house = Household(tmp_path / str(number), rng)
+        limits = [ledger._MAX_RECENT_BYTES, 0, 5_000]  # all of it in one file, in two, or as it comes
         try:
-            _live(house, rng)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(ledger, "_MAX_RECENT_BYTES", rng.choice(limits))
+                _live(house, rng)
         except Exception as error:  # noqa: BLE001 - whatever it is, it comes with its story
             story = "\n".join(house.story)
             pytest.fail(f"KIMI_PROFILES_SEED={seed}, files {number}: {error!r}\n{story}")

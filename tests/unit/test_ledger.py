@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import random
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from kimi_profiles import files
+from kimi_profiles import ledger as ledger_module
+from kimi_profiles.archive import pack
 from kimi_profiles.entries import seal
-from kimi_profiles.errors import LedgerInvalidError, NotPermittedError
+from kimi_profiles.errors import LedgerInvalidError, NotPermittedError, WriteFailedError
 from kimi_profiles.jsontext import Found
 from kimi_profiles.ledger import (
     ABSENT,
@@ -23,6 +27,7 @@ from kimi_profiles.ledger import (
     Record,
     needed_backups,
     read_ledger,
+    sweep_archives,
     write_ledger,
 )
 
@@ -154,7 +159,7 @@ def test_a_damaged_ledger_is_refused_and_left_alone(text: str | bytes, file: Pat
     assert file.read_bytes() == data
 
 
-@pytest.mark.parametrize("schema", [0, 2, 99, "1", None, [1]])
+@pytest.mark.parametrize("schema", [0, 3, 99, "1", None, [1]])
 def test_a_ledger_of_another_schema_is_refused_and_says_which(schema: Any, file: Path) -> None:
     file.write_text(damaged({"schema": schema}))
 
@@ -303,3 +308,223 @@ def test_of_some_files_only_their_backups_are_needed() -> None:
 
     assert needed_backups(ledger) == {RECORD.base, "b"}
     assert needed_backups(ledger, of=[Path("/b"), Path("/c")]) == {"b"}
+
+
+# ---- in parts
+
+
+def many(count: int) -> dict[str, Record]:
+    return {f"/{n}": replace(RECORD, owned=(replace(MEMBER, holders=(f"/h{n}",)),)) for n in range(count)}
+
+
+def archives(file: Path) -> list[str]:
+    return sorted(path.name for path in file.parent.iterdir() if path.name.startswith("ledger-"))
+
+
+@pytest.fixture
+def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "_MAX_RECENT_BYTES", 0)
+
+
+@pytest.mark.usefixtures("in_parts")
+@pytest.mark.parametrize("ledger", LEDGERS.values(), ids=LEDGERS)
+def test_what_is_written_in_parts_is_read_again(ledger: Ledger, file: Path) -> None:
+    ledger = replace(ledger, pending=())
+    for _ in range(2):
+        write_ledger(file, ledger)
+        assert read_ledger(file) == ledger
+    assert len(archives(file)) == (1 if ledger.records else 0)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in file.parent.iterdir()} == {0o600}
+
+
+def test_a_large_ledger_is_not_written_again_for_a_change_in_it(file: Path) -> None:
+    write_ledger(file, Ledger({"/h": APPLICATION}, many(1000)))
+    (archive,) = archives(file)
+    before = (file.parent / archive).stat()
+    assert file.stat().st_size < 1000 < before.st_size
+
+    known = read_ledger(file)
+    changed = known.with_records({"/7": RECORD, "/8": Record(), "/new": RECORD}, pending=["/7"])
+    changed = changed.with_application("/h", None).with_application("/x", APPLICATION)
+    write_ledger(file, changed)
+
+    wanted = {**many(1000), "/7": RECORD, "/new": RECORD}
+    del wanted["/8"]
+    again = read_ledger(file)
+    assert dict(again.records) == wanted
+    assert dict(again.applications) == {"/x": APPLICATION}
+    assert (len(again.records), len(again.applications), again.pending) == (1000, 1, ("/7",))
+    assert ("/8" in again.records, "/h" in again.applications, "/9" in again.records) == (False, False, True)
+    assert again.record(Path("/8")).owned == ()
+    assert dict(again.held_by("/h9")) == {"/9": wanted["/9"]}
+    assert dict(again.held_by("/h8")) == dict(again.held_by("/h7")) == {}
+    assert set(dict(again.held_by(RECORD.owned[0].holders[0]))) == {"/7", "/new"}
+    assert archives(file) == [archive]
+    assert (file.parent / archive).stat() == before
+
+    back = again.with_records({"/8": RECORD, "/7": Record()})
+    assert ("/8" in back.records, "/7" in back.records, len(back.records)) == (True, False, 1000)
+    assert back.record(Path("/8")) == RECORD
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_any_changes_come_to_the_same_in_parts(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(3)
+    records: dict[str, Record] = {}
+    for _ in range(300):
+        monkeypatch.setattr(ledger_module, "_MAX_RECENT_BYTES", rng.choice([0, 2_000, 10_000]))
+        changes = {f"/{rng.randrange(12)}": rng.choice([RECORD, Record()]) for _ in range(rng.randrange(4))}
+        records.update(changes)
+        records = {name: record for name, record in records.items() if record.owned}
+        known = read_ledger(file)
+        write_ledger(file, known.with_records(changes, pending=["/1"] * rng.randrange(2)))
+        if rng.random() < 0.5:
+            sweep_archives(file, but=read_ledger(file).archive)
+        found = read_ledger(file)
+        assert dict(found.records) == records
+        assert (len(found.records), set(found.records)) == (len(records), records.keys())
+        assert {name for name, _ in found.held_by(RECORD.owned[0].holders[0])} == records.keys()
+
+
+def test_nothing_goes_to_an_archive_while_a_run_is_under_way(file: Path) -> None:
+    write_ledger(file, Ledger({}, many(1000), ("/1",)))
+    assert archives(file) == []
+    assert read_ledger(file) == Ledger({}, many(1000), ("/1",))
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_an_archive_stays_as_long_as_somebody_may_go_back_to_it(file: Path) -> None:
+    write_ledger(file, Ledger({}, many(3)))
+    known = read_ledger(file)
+    write_ledger(file, known.with_records({"/new": RECORD}))
+    assert len(archives(file)) == 2
+    write_ledger(file, replace(known, pending=("/1",)))  # as a run that is undone
+    again = read_ledger(file)
+    assert (again, again.archive) == (replace(known, pending=("/1",)), known.archive)
+
+    (file.parent / f"ledger-{'0' * 32}.json.tmp").write_bytes(b"")
+    (file.parent / "ledger-mine.json").write_bytes(b"")
+    sweep_archives(file, but=again.archive)
+    assert archives(file) == sorted([str(known.archive), "ledger-mine.json"])
+    assert read_ledger(file) == again
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_where_nothing_is_left_nothing_is_in_parts(file: Path) -> None:
+    write_ledger(file, Ledger({}, many(3)))
+    known = read_ledger(file)
+    write_ledger(file, known.with_records(dict.fromkeys(known.records, Record())))
+    assert read_ledger(file) == Ledger()
+    assert read_ledger(file).archive is None
+    assert json.loads(file.read_bytes())["schema"] == 1
+    sweep_archives(file, but=None)
+    assert archives(file) == []
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_a_program_that_knows_no_parts_is_told_by_the_schema(file: Path) -> None:
+    write_ledger(file, Ledger({}, many(3)))
+    assert json.loads(file.read_bytes())["schema"] == 2
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_where_there_is_no_room_for_an_archive_the_ledger_stays_large(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise WriteFailedError("the disk is full")
+
+    monkeypatch.setattr(ledger_module, "_write_archive", fail)
+    write_ledger(file, Ledger({}, many(3)))
+    assert (read_ledger(file), archives(file)) == (Ledger({}, many(3)), [])
+
+
+def test_parts_in_which_white_space_stands_otherwise_are_read(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "_MAX_RECENT_BYTES", 0)
+    write_ledger(file, Ledger({}, many(3)))
+    monkeypatch.undo()
+    write_ledger(file, read_ledger(file).with_records({"/1": Record(), "/new": RECORD}))
+    wanted = read_ledger(file)
+    document = json.loads(file.read_bytes())
+    del document["digest"]
+    file.write_text(json.dumps(document, indent=1))
+    assert read_ledger(file) == wanted
+    assert set(read_ledger(file).records) == {"/0", "/2", "/new"}
+
+
+# id → what is done to the archive
+LOST: dict[str, Any] = {
+    "gone": lambda path: path.unlink(),
+    "empty": lambda path: path.write_bytes(b""),
+    "another": lambda path: path.write_bytes(pack({"records": {}})[1]),
+    "its index": lambda path: path.write_bytes(path.read_bytes().replace(b'"records"', b'"recorts"', 1)),
+}
+
+
+@pytest.mark.usefixtures("in_parts")
+@pytest.mark.parametrize("lose", LOST.values(), ids=LOST)
+def test_a_ledger_without_its_archive_is_refused(lose: Any, file: Path) -> None:
+    write_ledger(file, Ledger({}, many(3)))
+    (archive,) = archives(file)
+    lose(file.parent / archive)
+    with pytest.raises(LedgerInvalidError) as caught:
+        read_ledger(file)
+    assert caught.value.path == str(file.parent / archive)
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_a_record_that_was_changed_in_the_archive_is_refused_and_carried_along(file: Path) -> None:
+    write_ledger(file, Ledger({}, many(3)))
+    (archive,) = archives(file)
+    path = file.parent / archive
+    path.write_bytes(path.read_bytes().replace(b"/h1", b"/h7"))
+    known = read_ledger(file)
+    assert known.records["/0"] == many(3)["/0"]
+    with pytest.raises(LedgerInvalidError):
+        _ = known.records["/1"]
+    write_ledger(file, known.with_records({"/new": RECORD}))  # it cannot be put into another archive
+    assert archives(file) == [archive]
+    again = read_ledger(file)
+    assert again.records["/new"] == RECORD
+    with pytest.raises(LedgerInvalidError):
+        _ = again.records["/1"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners of POSIX systems")
+@pytest.mark.usefixtures("in_parts")
+def test_an_archive_of_somebody_else_is_not_the_ledgers(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_ledger(file, Ledger({}, many(3)))
+    monkeypatch.setattr(files, "lender_of", lambda snapshot: 1 if "-" in snapshot.path.name else None)
+    with pytest.raises(LedgerInvalidError, match="gone"):
+        read_ledger(file)
+
+
+@pytest.mark.parametrize("name", ["../x.json", "x.json", "ledger.json", "ledger-1.json", 3, "", "ledger-\0"])
+def test_an_archive_has_a_name_of_ours(name: object, file: Path) -> None:
+    file.write_text(damaged({"schema": 2, "archive": name}))
+    (file.parent / "x.json").write_bytes(pack({})[1])
+    with pytest.raises(LedgerInvalidError, match="damaged"):
+        read_ledger(file)
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_who_reads_while_it_is_replaced_reads_the_new_one(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ledger(file, Ledger({}, many(3)))
+    real = ledger_module._read_archive
+    times = 0
+
+    def read(path: Path, lender: int | None) -> Any:
+        nonlocal times
+        times += 1
+        if times == 1:  # others were at work since the ledger was read
+            monkeypatch.setattr(ledger_module, "_read_archive", real)
+            archive = write_ledger(file, read_ledger(file).with_records({"/new": RECORD}))
+            sweep_archives(file, but=archive)
+        return real(path, lender)
+
+    monkeypatch.setattr(ledger_module, "_read_archive", read)
+    assert read_ledger(file) == Ledger({}, {**many(3), "/new": RECORD})

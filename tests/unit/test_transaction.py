@@ -285,6 +285,22 @@ def test_the_second_apply_writes_nothing_at_all(
     assert tree(here.home) == before
 
 
+def test_archives_that_nobody_needs_go(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def archives() -> list[str]:
+        return [path.name for path in place.state.iterdir() if path.name.startswith("ledger-")]
+
+    monkeypatch.setattr(ledger, "_MAX_RECENT_BYTES", 0)
+    place.apply()
+    first = archives()
+    (place.state / f"ledger-{'0' * 32}.json.tmp").write_bytes(b"")
+    place.apply(B)
+    second = archives()
+    assert len(first) == len(second) == 1
+    assert first != second
+    place.unapply()
+    assert archives() == []
+
+
 def test_the_second_unapply_writes_nothing_at_all(place: Place) -> None:
     place.apply()
     place.unapply()
