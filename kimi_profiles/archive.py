@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Mapping
+from operator import index as whole
 from operator import itemgetter
 from types import MappingProxyType
 
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Archive", "pack", "unpack"]
+__all__ = ["LOST", "Archive", "pack", "unpack"]
 
 _DIGITS = 32
+LOST = "restore this file; or move ledger.json away, and restore backups by hand"
+"""What to do about an archive that is gone or damaged."""
 
 
 class Archive(Mapping[str, bytes]):
@@ -50,7 +53,7 @@ class Archive(Mapping[str, bytes]):
         if _digest(text) != digest:
             raise LedgerInvalidError(
                 "this part of the ledger was changed",
-                hint="restore this file, or restore a backup by hand",
+                hint=LOST,
                 path=self._path,
             )
         return text
@@ -115,7 +118,8 @@ def unpack(digest: str, data: bytes, *, path: Path | None = None) -> dict[str, A
     sections = {}
     for section, places in json.loads(head + b"]}")["index"].items():
         index = {
-            name: (end + int(start), int(length), str(text)) for name, (start, length, text) in places.items()
+            name: (end + whole(start), whole(length), str(text))
+            for name, (start, length, text) in places.items()
         }
         sections[section] = Archive(index, data, path)
     return sections

@@ -91,15 +91,14 @@ class Entries(Mapping["str", "T"]):
         entries._known = known
         return entries
 
-    def mentioning(self, word: str) -> Iterator[tuple[str, T]]:
-        """Those whose text has the string ``word`` in it; no others are read.
+    def mentioning(self, word: str) -> list[str]:
+        """Names of those whose text has the string ``word`` in it; none is read.
 
         Only right for texts in which each character is escaped as :func:`json.dumps` does it.
         """
         quoted = json.dumps(word).encode("ascii")
-        older = (name for name in self._archive.mentioning(quoted) if name not in self.texts)
-        recent = (name for name, text in self.texts.items() if quoted in text)
-        return ((name, self[name]) for name in (*older, *recent))
+        older = [name for name in self._archive.mentioning(quoted) if name not in self.texts]
+        return older + [name for name, text in self.texts.items() if quoted in text]
 
     def _is_gone(self, name: str) -> bool:
         return self.texts.get(name) == _GONE and name in self._archive

@@ -148,7 +148,10 @@ def hidden_notices(claude: ClaudeCode) -> list[Notice]:
         hidden = find_hidden(
             claude.places, project=real_folder(claude.root or Path()), settings=claude.scope.settings
         )
-        elsewhere = read_ledger(ledger_file(claude.places.state)).applications.values() if hidden else ()
+        elsewhere: Sequence[Application] = ()
+        with contextlib.suppress(ProfilesError):  # for the hint alone
+            known = read_ledger(ledger_file(claude.places.state)).applications if hidden else {}
+            elsewhere = tuple(known.values())
         return [
             Notice(
                 "hidden",

@@ -4,6 +4,7 @@ Claude Code's state file grows to tens of megabytes, and prompts and shells ask 
 the same as long as device, inode, size and both its times are. No program can set the time of the last change
 of its inode; and what changed a moment ago is not relied on, for the clock may stand still that long.
 
+Not seen is what a program writes into a file through a mapping of its memory; no version of Claude Code does.
 For what is told, never for what is written: whoever writes to a file reads it.
 """
 
@@ -70,7 +71,7 @@ class KnownFiles:
             status = file.status
             if status is None or status.st_size < _LARGE_BYTES or os.name == "nt":
                 return Look(False, file.read(), _keep_nothing)
-            key = sha256(os.fsencode(path), f"\0{fact}\0{program(*_FINDERS)}".encode())
+            key = sha256(f"{path}\0{fact}\0{program(*_FINDERS)}".encode("utf-8", "surrogateescape"))
             mark = [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
             if self._kept.read(key) == mark:
                 return Look(True, None, _keep_nothing)

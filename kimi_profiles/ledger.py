@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 
-from kimi_profiles.archive import pack, unpack
+from kimi_profiles.archive import LOST, pack, unpack
 from kimi_profiles.digests import sha256
 from kimi_profiles.entries import Entries, seal, unseal
 from kimi_profiles.errors import LedgerInvalidError, ProfilesError, TargetBusyError
@@ -299,9 +299,16 @@ class Ledger:
         return Record() if found is None else found
 
     def held_by(self, holder: str) -> Iterator[tuple[str, Record]]:
-        """The records, by file, of those files in which ``holder`` wants anything."""
-        found = _entries(self.records).mentioning(holder)
-        return ((path, record) for path, record in found if record.is_held_by(holder))
+        """The records, by file, of those files in which ``holder`` wants anything.
+
+        Those of the files that its application names are among them whatever the records say: a record that
+        was damaged must not be passed over.
+        """
+        known, records = self.applications.get(holder), _entries(self.records)
+        named = [path for path in (known.targets if known else ()) if path in records]
+        for path in dict.fromkeys([*records.mentioning(holder), *named]):
+            if records[path].is_held_by(holder):
+                yield path, records[path]
 
     def with_records(self, records: Mapping[str, Record], *, pending: Iterable[str] = ()) -> Ledger:
         """The same with some records replaced; a record that owns nothing is forgotten."""
@@ -390,7 +397,7 @@ def write_ledger(path: Path, ledger: Ledger) -> str | None:
         data = _sealed({}, {}, ledger.pending, archive)
     elif len(data) > _MAX_RECENT_BYTES and not ledger.pending:
         with contextlib.suppress(ProfilesError, FileChangedError):  # where there is no room, it stays large
-            archive = _write_archive(path, applications.all_texts(), records.all_texts())
+            archive = _write_archive(path, applications.all_texts(), records.all_texts(), ledger.lender)
             data = _sealed({}, {}, (), archive)
     _replace(path, data)
     return archive
@@ -436,19 +443,28 @@ def _read_archive(path: Path, lender: int | None) -> dict[str, Archive]:
     if match is None:
         raise ValueError("the name of an archive")
     snapshot = take_snapshot(path, limit_bytes=_MAX_SIZE_BYTES)
-    if snapshot.data is None or lender_of(snapshot) != lender:
-        raise _NoArchiveError(
-            "a part of the ledger is gone", hint="restore this file, or restore a backup by hand", path=path
+    if snapshot.data is None:
+        raise _NoArchiveError("a part of the ledger is gone", hint=LOST, path=path)
+    if lender_of(snapshot) != lender:
+        raise LedgerInvalidError(
+            "a part of the ledger belongs to another user than the rest",
+            hint="see to it with chown",
+            path=path,
         )
-    with _checked(path):
+    try:
         return unpack(match[1], snapshot.data, path=path)
+    except (TypeError, ValueError, LookupError, AttributeError, RecursionError):
+        raise LedgerInvalidError("a part of the ledger is damaged", hint=LOST, path=path) from None
 
 
-def _write_archive(path: Path, applications: Mapping[str, bytes], records: Mapping[str, bytes]) -> str:
-    """Write an archive for the ledger ``path``, durably; its name."""
+def _write_archive(
+    path: Path, applications: Mapping[str, bytes], records: Mapping[str, bytes], lender: int | None
+) -> str:
+    """Write an archive for the ledger ``path``, durably; its name. One that could not be used is an error."""
     digest, data = pack({"applications": applications, "records": records})
     name = f"ledger-{digest}.json"
     _replace(path.with_name(name), data)
+    _read_archive(path.with_name(name), lender)
     return name
 
 

@@ -89,8 +89,8 @@ def merge_text(
     if profile.delivery == "helper" and helper is None:
         helper = helper_command(profile)
     document = document_of(text or None)
-    supplied |= supplied_by_target(known, document)
-    changes = settings_changes(profile, secret, Surroundings(supplied, helper))
+    surroundings = Surroundings(supplied | supplied_by_target(known, document), helper)
+    changes = settings_changes(profile, secret, surroundings)
     plan = _planned(document, known, changes)
     data, merged = plan.now or b"", plan.text or b""
     without: str | bytes | None

@@ -66,6 +66,8 @@ class Status:
 
 
 class _Elsewhere(Sequence["Application"]):
+    """For everybody else a tuple."""
+
     def __init__(self, applications: Mapping[str, Application], here: str) -> None:
         self._applications = applications
         self._names = [name for name in applications if name != here]
@@ -77,6 +79,18 @@ class _Elsewhere(Sequence["Application"]):
         if isinstance(index, slice):
             return tuple(map(self._applications.__getitem__, self._names[index]))
         return self._applications[self._names[index]]
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == (tuple(other) if isinstance(other, _Elsewhere) else other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, (tuple(self),)
 
 
 def read_status(

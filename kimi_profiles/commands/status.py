@@ -12,7 +12,7 @@ import contextlib
 from itertools import groupby
 from pathlib import Path
 
-from kimi_profiles.errors import ProfilesError
+from kimi_profiles.errors import Notice, ProfilesError
 from kimi_profiles.report import drifted_segments, short_path, shown_variable, status_json
 
 TYPE_CHECKING = False
@@ -184,7 +184,12 @@ def _show_drift(call: Call, status: Status) -> None:
 
 def tell_elsewhere(call: Call, status: Status) -> None:
     """Name what is applied in other scopes, with its settings file."""
-    for other in status.elsewhere[:_MOST_NAMED]:
+    try:
+        named = status.elsewhere[:_MOST_NAMED]
+    except ProfilesError as error:  # what this scope holds is right all the same
+        call.warn([Notice("ledger-unreadable", f"what else is applied cannot be told: {error}", error.hint)])
+        return
+    for other in named:
         where = short_path(Path(other.targets[-1]))
         call.say((f"  also applied: {other.profile}, {other.scope} scope, {where}", "dim"))
     if len(status.elsewhere) > _MOST_NAMED:

@@ -72,7 +72,7 @@ def read_patient(
     from kimi_profiles.shellrc import find_settings
 
     survey = _survey(claude, flag_settings)
-    ledger, ledger_error = _attempt(lambda: read_ledger(ledger_file(claude.places.state)))
+    ledger, ledger_error = _attempt(lambda: _whole_ledger(ledger_file(claude.places.state)))
     claude = _attended(claude, survey, ledger)
     store, store_error = _attempt(open_store)
     applied = ledger.applications.get(str(claude.scope.settings)) if ledger else None
@@ -83,6 +83,8 @@ def read_patient(
     token_path, helper = _token_path(profile, claude), _helper(survey, claude)
     more = [] if store is None else [store.path]
     more += [helper.path] if helper is not None and helper.path is not None else []
+    if ledger is not None and ledger.archive is not None:
+        more.append(claude.places.state / ledger.archive)
     client = survey.client.path if survey.client else None
     return Patient(
         claude=claude,
@@ -123,6 +125,13 @@ def _attempt(read: Callable[[], _T]) -> tuple[_T, None] | tuple[None, ProfilesEr
         return read(), None
     except ProfilesError as error:
         return None, error
+
+
+def _whole_ledger(path: Path) -> Ledger:
+    """All of it is looked at, lest a part that is damaged comes up later."""
+    ledger = read_ledger(path)
+    _ = *ledger.applications.values(), *ledger.records.values()
+    return ledger
 
 
 def _survey(claude: ClaudeCode, flag_settings: Path | None) -> Survey:

@@ -37,7 +37,7 @@ def ledger(patient: Patient) -> Iterator[Finding]:
     if error is not None:
         remedy = command("kimi-profiles", "backups", "list", *patient.home_options())
         message = f"nothing can be applied or taken out: {_reason(error)}"
-        yield Finding("ledger-unreadable", "error", message, file_place(path), remedy)
+        yield Finding("ledger-unreadable", "error", message, file_place(Path(error.path or path)), remedy)
         return
     if known is None:
         return

@@ -120,6 +120,8 @@ FORGED: dict[str, Any] = {
     "a section that is a list": b'{"index": {"first": [1]}, "texts": [\n',
     "a place that is a number": b'{"index": {"first": {"/a": 1}}, "texts": [\n',
     "a place that is short": b'{"index": {"first": {"/a": [1, 2]}}, "texts": [\n',
+    "a place that is endless": b'{"index": {"first": {"/a": [Infinity, 1, "x"]}}, "texts": [\n',
+    "a place that is none": b'{"index": {"first": {"/a": [0, NaN, "x"]}}, "texts": [\n',
     "a place that is a text": b'{"index": {"first": {"/a": ["a", "b", "c"]}}, "texts": [\n',
 }
 

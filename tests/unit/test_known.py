@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import pickle
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -268,3 +270,22 @@ def test_who_writes_and_who_wants_the_text_reads(house: House, read: list[str]) 
     read.clear()
     house.claude.apply(PROFILE, token=TOKEN)
     assert ".claude.json" in read
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_name_that_is_not_utf8_is_a_name(house: House, tmp_path: Path) -> None:
+    project = tmp_path / os.fsdecode(b"caf\xe9")
+    project.mkdir()
+    claude = ClaudeCode.local(project, home=tmp_path / "home")
+    claude.apply(PROFILE, token=TOKEN)
+    assert claude.status().in_sync
+    assert claude.status().in_sync
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_status_is_a_value(house: House) -> None:
+    house.claude.apply(PROFILE, token=TOKEN)
+    status = house.claude.status()
+    assert status == house.claude.status()
+    assert pickle.loads(pickle.dumps(status)) == status == copy.deepcopy(status)
+    assert (status.elsewhere, hash(status.elsewhere), repr(status.elsewhere)) == ((), hash(()), "()")

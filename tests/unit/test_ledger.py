@@ -484,6 +484,8 @@ def test_a_record_that_was_changed_in_the_archive_is_refused_and_carried_along(f
     assert known.records["/0"] == many(3)["/0"]
     with pytest.raises(LedgerInvalidError):
         _ = known.records["/1"]
+    with pytest.raises(LedgerInvalidError):
+        dict(known.held_by("/h7"))
     write_ledger(file, known.with_records({"/new": RECORD}))  # it cannot be put into another archive
     assert archives(file) == [archive]
     again = read_ledger(file)
@@ -497,8 +499,16 @@ def test_a_record_that_was_changed_in_the_archive_is_refused_and_carried_along(f
 def test_an_archive_of_somebody_else_is_not_the_ledgers(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_ledger(file, Ledger({}, many(3)))
     monkeypatch.setattr(files, "lender_of", lambda snapshot: 1 if "-" in snapshot.path.name else None)
-    with pytest.raises(LedgerInvalidError, match="gone"):
+    with pytest.raises(LedgerInvalidError, match="another user"):
         read_ledger(file)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners of POSIX systems")
+@pytest.mark.usefixtures("in_parts")
+def test_an_archive_that_could_not_be_read_is_not_used(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "lender_of", lambda snapshot: 1 if "-" in snapshot.path.name else None)
+    write_ledger(file, Ledger({}, many(3)))
+    assert (read_ledger(file), read_ledger(file).archive) == (Ledger({}, many(3)), None)
 
 
 @pytest.mark.parametrize("name", ["../x.json", "x.json", "ledger.json", "ledger-1.json", 3, "", "ledger-\0"])

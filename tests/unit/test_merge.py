@@ -309,3 +309,9 @@ def test_a_helper_needs_somewhere_to_get_the_token_and_a_path_that_is_text() -> 
         helper_command(replace(WORK, token=None))
     with pytest.raises(UsageError):
         helper_command(WORK, store="/\udcff/p.toml")
+
+
+def test_what_is_supplied_stays_the_callers() -> None:
+    supplied: Any = {"ANTHROPIC_MODEL"}
+    merge_text('{"env": {"ANTHROPIC_API_KEY": "x", "MINE": "1"}}', WORK, token=TOKEN, supplied=supplied)
+    assert supplied == {"ANTHROPIC_MODEL"}
