@@ -84,7 +84,6 @@ LARGE = SETTINGS.replace(b"Read", b"Read(" + b"x" * 3 * PAGE_BYTES + b")")
 # What writes nothing into the place.
 UNTOUCHED = {
     *((run, "our backups") for run in ("switch", "unapply", "unapply to nothing", "restore to nothing")),
-    *((run, "our backups") for run in ("switch, in parts", "unapply, in parts")),
     *((run, "the settings") for run in ("unapply to nothing", "restore to nothing")),
 }
 CASES = [

@@ -18,6 +18,7 @@ import kimi_profiles
 from faults.traced import (
     COMMANDS,
     RUNS,
+    RUNS_IN_PARTS,
     TOKEN,
     Call,
     Run,
@@ -37,6 +38,7 @@ from faults.traced import (
 )
 
 ALL = 10_000
+ALL_RUNS = RUNS | RUNS_IN_PARTS
 
 
 def points_of(log: str, home: Path, others: int) -> list[Call]:
@@ -57,7 +59,7 @@ def ends_of(home: Path, start: State, steps: list[str]) -> list[Targets]:
     return ends
 
 
-@pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+@pytest.mark.parametrize("run", ALL_RUNS.values(), ids=ALL_RUNS)
 def test_killed_at_every_system_call(run: Run, server: Server, home: Path) -> None:
     start = prepare(home, run)
     old = targets(home)

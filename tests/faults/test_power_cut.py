@@ -18,6 +18,7 @@ from faults.disk import TRACED, Disk, Operation, operations
 from faults.traced import (
     LEDGER,
     RUNS,
+    RUNS_IN_PARTS,
     TARGETS,
     TOKEN,
     Run,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path, PurePosixPath
 
 FILES = TARGETS[1:]
+ALL_RUNS = RUNS | RUNS_IN_PARTS
 BACKUPS = LEDGER.rpartition("/")[0] + "/backups/"
 SAMPLES = amount(120, 2000)
 RECOVERED = amount(200, 100_000)
@@ -80,7 +82,7 @@ def ends_of(home: Path, *starts: State) -> list[dict[str, bytes | None]]:
     return ends
 
 
-@pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+@pytest.mark.parametrize("run", ALL_RUNS.values(), ids=ALL_RUNS)
 def test_whatever_is_lost_files_ledger_and_backups_are_whole(
     run: Run, server: Server, home: Path, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,7 +38,10 @@ from kimi_profiles.ledger import read_ledger
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="modes, links and inodes as POSIX has them")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(os.name == "nt", reason="modes, links and inodes as POSIX has them"),
+]
 
 TOKEN = "sk-canary-0123456789abcdefghijklmnopqrstuvwxyz"
 MODELS = dict.fromkeys(("default", "opus", "sonnet", "haiku", "subagent", "fable"), "model-a")
