@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from real_client.scenarios import Scenario
 
 pytestmark = pytest.mark.once
-SHARES = 20
+SHARES = 60  # small ones, so that no worker is left with a long one at the end
 
 
 @dataclass(frozen=True)
