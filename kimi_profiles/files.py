@@ -308,8 +308,7 @@ def remove_file(snapshot: Snapshot) -> None:
 
 def remove_leftover(path: Path) -> None:
     """Remove a temporary file of ours, if there is one; nor is there one where its folder goes away."""
-    gone = contextlib.suppress(FileNotFoundError)
-    with _explained(path, "remove"), gone, follow(path, follow_symlinks=False) as route:
+    with _explained(path, "remove"), follow(path, follow_symlinks=False) as route:
         route.check(None)
         if not route.missing:
             _unlink(route.name, route)

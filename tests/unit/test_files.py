@@ -28,6 +28,7 @@ from kimi_profiles.files import (
     remove_file,
     remove_leftover,
     replace_file,
+    scan_folder,
     set_mode,
     take_snapshot,
 )
@@ -277,6 +278,19 @@ def test_make_folder_leaves_folders_alone_that_are_there(tmp_path: Path) -> None
 
     assert (make_folder(tmp_path), missing_folders(tmp_path)) == ((), ())
     assert mode_of(tmp_path) == 0o755
+
+
+def test_a_folder_that_goes_away_while_it_is_read_is_empty(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux reads a folder to its end that was removed while it was open; elsewhere it is not there."""
+    assert list(scan_folder(file.parent)) == ["file"]
+
+    def gone(folder: int) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    monkeypatch.setattr(os, "scandir", gone)
+    assert scan_folder(file.parent) == {}
 
 
 def test_extended_attributes_stay(file: Path) -> None:
