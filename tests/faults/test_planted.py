@@ -36,6 +36,14 @@ def test_a_fault_can_be_planted_and_names_tests_that_there_are(fault: plant.Faul
     assert plant.missing_tests(fault) == []
 
 
+def test_the_cases_that_are_named_are_there(request: pytest.FixtureRequest) -> None:
+    """Of those functions that this run collected: a case that has another name by now would catch nothing."""
+    cases = {item.nodeid for item in request.session.items}
+    functions = {case.partition("[")[0] for case in cases}
+    named = {test for fault in FAULTS for test in fault.tests if test.partition("[")[0] in functions}
+    assert named - cases - functions == set()
+
+
 def test_there_are_enough_and_each_has_a_name_of_its_own() -> None:
     assert len(FAULTS) >= 40
     assert [name for name, count in Counter(fault.name for fault in FAULTS).items() if count > 1] == []
