@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import os
-import signal
 import sys
 
 from kimi_profiles.arguments import COMMANDS, HelpShown, Line, all_parsers, parse, take_apart
@@ -16,9 +15,12 @@ from kimi_profiles.screen import Screen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Iterator, Sequence
     from types import FrameType
     from typing import NoReturn
+else:  # the same without enumerations, whose making takes 0.07 times as long as Python's own start
+    import _signal as signal
 
 __all__ = ["COMMANDS", "main"]
 
@@ -99,7 +101,7 @@ def _signals() -> Iterator[frozenset[int]]:
         return
     handled = zip(numbers, earlier, strict=True)
     try:
-        yield frozenset(number for number, handler in handled if handler is signal.SIG_IGN)
+        yield frozenset(number for number, handler in handled if handler == signal.SIG_IGN)
     finally:
         for number, handler in zip(numbers, earlier, strict=True):
             signal.signal(number, handler)

@@ -31,14 +31,15 @@ __all__ = [
     "obeyed",
     "predict_request",
     "tier_models",
+    "without_long_context",
 ]
 
 FIRST_PARTY_URL = "https://api.anthropic.com"
 _PATH = "/v1/messages"
 _SAFE = "/%:@!$&'()*+,;=~[]|^"
 _BEARER = pattern(r"(?i)\ABearer\s*")
-_LONG_CONTEXT = pattern(r"(?i)\s*\[1m\]\Z")
-_REMAPPED = pattern(r"(?i)claude-opus-4-(?:0|20250514|1|1-20250805)")
+_LONG_CONTEXT = "[1m]"
+_REMAPPED = {f"claude-opus-4-{version}" for version in ("0", "20250514", "1", "1-20250805")}
 _OPUS, _SONNET = "ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_SONNET_MODEL"
 _ALIASES = {
     "opus": _OPUS,
@@ -219,7 +220,7 @@ def tier_models(effective: Effective, rules: Rules) -> dict[str, Model]:
     }
     subagent = _text(effective, "CLAUDE_CODE_SUBAGENT_MODEL").strip()
     tiers["subagent"] = Model(
-        _LONG_CONTEXT.sub("", subagent) or None, ("CLAUDE_CODE_SUBAGENT_MODEL",) if subagent else ()
+        without_long_context(subagent) or None, ("CLAUDE_CODE_SUBAGENT_MODEL",) if subagent else ()
     )
     return tiers
 
@@ -368,14 +369,14 @@ def _subscription(
 
 def _is_default(value: str) -> bool:
     name = value.strip().lower()
-    return bool(name) and name not in _NO_DEFAULTS and _LONG_CONTEXT.sub("", name) not in _NO_DEFAULT_ALIASES
+    return bool(name) and name not in _NO_DEFAULTS and without_long_context(name) not in _NO_DEFAULT_ALIASES
 
 
 def _chosen(effective: Effective, name: str, value: str, rules: Rules) -> Model:
     """What the client makes of a model that ``name`` names: aliases are looked up once."""
-    model = _LONG_CONTEXT.sub("", value.strip())
+    model = without_long_context(value.strip())
     variable = (_NEWER_ALIASES if rules.is_newer else _ALIASES).get(model.lower())
-    if variable is None and rules.is_newer and _REMAPPED.fullmatch(model):
+    if variable is None and rules.is_newer and model.lower() in _REMAPPED:
         is_off = _is_true(_text(effective, "CLAUDE_CODE_DISABLE_LEGACY_MODEL_REMAP"))
         variable = None if is_off else _OPUS
     if variable is None:
@@ -388,7 +389,12 @@ def _mapped(effective: Effective, variable: str, rules: Rules) -> Model:
     value = _text(effective, variable)
     if not (value.strip() if rules.is_newer else value):
         return Model(None)
-    return Model(_LONG_CONTEXT.sub("", value.strip()), (variable,))
+    return Model(without_long_context(value.strip()), (variable,))
+
+
+def without_long_context(model: str) -> str:
+    """A model id without the ``[1m]`` at its end, which the client takes off before it sends it."""
+    return model[: -len(_LONG_CONTEXT)].rstrip() if model.lower().endswith(_LONG_CONTEXT) else model
 
 
 def _extra_body(effective: Effective) -> Mapping[str, object]:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["INTERACTIVE", "SHELLS", "fish_quote", "guess_shell", "posix_quote", "render", "render_unset"]
 
-_NAME = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # Numbers, read-only and tied variables of bash, zsh, dash or fish: an assignment fails, changes the value, or
 # (OPTIND in bash) evaluates it. tests/shells/test_env.py tries every variable that the real shells know.
@@ -114,7 +113,7 @@ def fish_quote(text: str) -> str:
 
 
 def _check(name: str, value: str | None, shell: str) -> None:
-    if _NAME.fullmatch(name) is None:
+    if not (name.isascii() and name.isidentifier()):
         raise InvalidError(f"{name!a:.80} is not the name of a variable")
     if name in _OF_THE_SHELL and shell in {*INTERACTIVE, "dotenv"}:
         raise InvalidError(f"{name} is a variable of the shell's own, which cannot be set to any text")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from functools import cache
+from itertools import count
 from operator import attrgetter
 
 TYPE_CHECKING = False
@@ -77,9 +78,8 @@ def _standard(kind: Any) -> Any:
 
 
 def _initialize(self: Any, /, *values: Any, **named: Any) -> None:
-    kind: Any = next(each for each in type(self).__mro__ if "__values__" in each.__dict__)
-    kind.__made__ += 1
-    if kind.__made__ == _MANY:  # now a method of its own is worth its price
+    kind: Any = self.__kind__
+    if next(kind.__made__) == _MANY:  # now a method of its own is worth its price
         kind.__init__ = _standard(kind).__init__
         kind.__init__(self, *values, **named)
         return
@@ -160,7 +160,7 @@ _SLOTTED = {"__getstate__": _get_state, "__setstate__": _set_state}
 def _dataclass(
     kind: type | None = None, /, *, frozen: bool = False, slots: bool = False, kw_only: bool = False
 ) -> Any:
-    def make(kind: type) -> type:
+    def make(kind: type) -> Any:
         defaults = {name: kind.__dict__.get(name, _MISSING) for name in kind.__annotations__}
         values = {
             name: each if isinstance(each, _Field) else _Field(default=each)
@@ -174,7 +174,7 @@ def _dataclass(
             **{name: value for name, value in kind.__dict__.items() if name not in values},
             "__qualname__": kind.__qualname__,
             "__values__": values,
-            "__made__": 0,
+            "__made__": count(1),
             "__compared__": staticmethod(attrgetter(*compared)),
             "__match_args__": () if kw_only else tuple(values),
         }
@@ -182,7 +182,9 @@ def _dataclass(
             body.pop(own, None)
         if slots:
             body["__slots__"] = tuple(values)
-        return type(kind)(kind.__name__, kind.__bases__, body)
+        made: Any = type(kind)(kind.__name__, kind.__bases__, body)
+        made.__kind__ = made  # for classes that are derived from it too
+        return made
 
     return make if kind is None else make(kind)
 

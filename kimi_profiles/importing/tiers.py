@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from kimi_profiles.claude import TIER_VARIABLES
 from kimi_profiles.importing.credential import named_variable
 from kimi_profiles.importing.found import LeftOut
 from kimi_profiles.profile import TIERS
+from kimi_profiles.request import without_long_context
 from kimi_profiles.values import dataclass, field
 
 TYPE_CHECKING = False
@@ -25,7 +25,6 @@ _DEFAULTS = ("ANTHROPIC_MODEL", "model", "ANTHROPIC_DEFAULT_MODEL")  # from stro
 MODEL_NAMES = (*_DEFAULTS, *TIER_VARIABLES.values(), _SMALL_FAST)
 """Variables that name a model, and ``model`` of the settings."""
 
-_LONG_CONTEXT = re.compile(r"\s*\[1m\]\Z", re.IGNORECASE)
 _ALIASES = {
     "opus": "opus",
     "best": "opus",
@@ -112,7 +111,7 @@ def _note(
     if name not in values:
         return
     model = values[name].text.strip()
-    alias = _LONG_CONTEXT.sub("", model).casefold()
+    alias = without_long_context(model).casefold()
     why: str | None = None
     if alias in _ALIASES:
         known = tiers.mapped.get(_ALIASES[alias])

@@ -63,11 +63,11 @@ def split_pointer(pointer: str) -> tuple[str, ...]:
     """
     if not pointer:
         return ()
+    if pointer.startswith("/") and "~" not in pointer:
+        return tuple(pointer[1:].split("/"))
     if not pointer.startswith("/") or _STRAY_TILDE.search(pointer):
         msg = f"not a JSON Pointer: {pointer!r}"
         raise ValueError(msg)
-    if "~" not in pointer:
-        return tuple(pointer[1:].split("/"))
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/"))
 
 

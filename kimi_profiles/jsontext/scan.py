@@ -45,7 +45,8 @@ _RUN_CHARS = 1 << 16
 
 _SPACE = r"[ \t\n\r]*+"
 _STRING = r'"[^"\\\x00-\x1f]*+"'
-_NUMBER = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?"
+_INTEGER = "-?(?:0|[1-9][0-9]*+)"
+_NUMBER = rf"{_INTEGER}(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?"
 _COLON = f"{_SPACE}:{_SPACE}"
 _COMMA = f"{_SPACE},{_SPACE}"
 
@@ -62,8 +63,8 @@ _SMALL = (
 )
 
 _comma = pattern(_COMMA)
-_head = pattern(f"({_STRING}){_COLON}")
-_plain_member = pattern(f"({_STRING}){_COLON}({_ITEM})(?={_SPACE}[,}}])")
+# The key, and the value where it is just this; else that begins where the match ends.
+_member = pattern(f"({_STRING}){_COLON}(?:({_STRING}|true|false|null|{_INTEGER})(?={_SPACE}[,}}]))?")
 # Not possessive, though nothing ever goes back into it: before 3.11.5 a possessive group could end too late.
 _small_members = pattern(f"(?:{_STRING}{_COLON}{_SMALL}{_COMMA}){{1,{_MANY}}}")
 
@@ -327,12 +328,12 @@ def _scan_list(text: str, here: int) -> tuple[list[_Segment], int]:
 
 
 def _scan_member(text: str, here: int) -> Member:
-    plain = _plain_member.match(text, here)
-    if plain is not None:
-        return Member(here, plain.end(1), plain.start(2), plain.end())
-    head = _head.match(text, here)
-    if head is not None:
-        return Member(here, head.end(1), head.end(), end_of_value(text, head.end()))
+    member = _member.match(text, here)
+    if member is not None:
+        end, (value_start, value_end) = member.end(), member.span(2)
+        if value_end < 0:
+            value_start, value_end = end, end_of_value(text, end)
+        return Member(here, member.end(1), value_start, value_end)
     if text[here : here + 1] != '"':
         raise unexpected(text, here, NO_KEY)
     _, key_end = read_string(text, here)
