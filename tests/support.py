@@ -33,6 +33,12 @@ def amount(usual: int, long: int) -> int:
     return long if IS_LONG else usual
 
 
+def stamp_of(path: Path) -> tuple[int, int]:
+    """Another one after whatever is done to the file but reading it."""
+    status = path.stat()
+    return status.st_ino, status.st_ctime_ns
+
+
 def require_tool(name: str) -> str:
     """Return the path of the program ``name``; without it the calling test is skipped, or fails in CI."""
     return shutil.which(name) or unavailable(f"this machine has no {name}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from commands.conftest import STORE, Run, tree
-from support import require_tool
+from support import require_tool, stamp_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,10 +121,10 @@ UNCHANGED = {
 
 @pytest.mark.parametrize("step", UNCHANGED.values(), ids=UNCHANGED)
 def test_without_a_change_nothing_is_written(run: Run, store: Path, editor: Editor, step: str) -> None:
-    before = store.stat()
+    before = stamp_of(store)
     editor.does(step)
     assert run("edit").out == "nothing changed\n"
-    assert store.stat() == before
+    assert stamp_of(store) == before
 
 
 INVALID = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import functools
 import json
 import os
 import queue
@@ -110,12 +111,16 @@ def missing_tests(fault: Fault) -> list[str]:
 
 def _is_there(test: str) -> bool:
     path, _, name = test.partition("::")
-    file = ROOT / path
+    return name.partition("[")[0].rpartition("::")[2] in _functions(ROOT / path)
+
+
+@functools.cache
+def _functions(file: Path) -> frozenset[str]:
+    """Their names; none where there is no file."""
     if not file.is_file():
-        return False
+        return frozenset()
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    return name.partition("[")[0].rpartition("::")[2] in functions
+    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
 
 
 class Copy:

@@ -130,7 +130,7 @@ def run_client(
         home: The client's HOME. Its ``.tmp`` is created (0700) and becomes TMPDIR.
         cwd: The directory the client starts in.
         args: Its arguments; stdin is ``/dev/null``.
-        env: Added to HOME, PATH, TMPDIR and LANG, which is all the client inherits; may replace those.
+        env: Added to the few variables that the client inherits, HOME among them; may replace those.
         managed: A folder of managed settings; the client finds it as ``/etc/claude-code``, which needs root.
         port: Free in the new namespace, whatever runs outside: parallel runs may share a number.
         timeout_s: After this the client's whole process group is killed and what arrived is returned.
@@ -186,6 +186,7 @@ def _clean_environment(home: Path, private: Path) -> dict[str, str]:
         "TMPDIR": str(private),
         "LANG": "C.UTF-8",
         "RES_OPTIONS": "timeout:1 attempts:1",  # there is nobody to ask for a name
+        "NODE_OPTIONS": "--max-semi-space-size=64",  # a sixth of the time of its start is spent tidying
     }
 
 

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support import amount
+from support import amount, stamp_of
 
 from kimi_profiles import files
 from kimi_profiles.editing.file import edit_store, install_store, plan_edit, rename_application
@@ -69,9 +69,9 @@ def test_the_new_text_takes_the_place_of_the_old(store: Path, home: Path) -> Non
 
 
 def test_nothing_to_do_writes_nothing(store: Path, home: Path) -> None:
-    before = store.stat()
+    before = stamp_of(store)
     assert not edit_store(store, lambda text: text, timeout_s=1, home=home).changed
-    assert store.stat() == before
+    assert stamp_of(store) == before
 
 
 def test_a_plan_writes_nothing(store: Path, tmp_path: Path) -> None:
