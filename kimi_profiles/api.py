@@ -367,7 +367,7 @@ class ClaudeCode:
     def _known(self) -> KnownFiles:
         from kimi_profiles.known import KnownFiles
 
-        return KnownFiles(self.places.cache / "files")
+        return KnownFiles(self.places.cache)
 
     @property
     def _ledger(self) -> Path:

@@ -25,7 +25,7 @@ from kimi_profiles.errors import (
     UsageError,
 )
 from kimi_profiles.files import read_file
-from kimi_profiles.ledger import Application, Record, ledger_file, read_ledger
+from kimi_profiles.ledger import Application, Record, readable_applications
 from kimi_profiles.restore import find_backups
 from kimi_profiles.restore import restore_intent as restoring
 from kimi_profiles.route import real_folder
@@ -148,10 +148,7 @@ def hidden_notices(claude: ClaudeCode) -> list[Notice]:
         hidden = find_hidden(
             claude.places, project=real_folder(claude.root or Path()), settings=claude.scope.settings
         )
-        elsewhere: Sequence[Application] = ()
-        with contextlib.suppress(ProfilesError):  # for the hint alone
-            known = read_ledger(ledger_file(claude.places.state)).applications if hidden else {}
-            elsewhere = tuple(known.values())
+        elsewhere = readable_applications(claude.places.state) if hidden else ()
         return [
             Notice(
                 "hidden",

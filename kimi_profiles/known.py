@@ -48,14 +48,14 @@ class Look:
 
 
 class KnownFiles:
-    """Facts about files, kept in a folder of the cache.
+    """Facts about files, kept in the cache.
 
     Args:
-        folder: Where.
+        cache: The folder of our cache.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._kept = Kept(folder)
+    def __init__(self, cache: Path) -> None:
+        self._kept = Kept(cache / "files")
 
     def look(self, path: Path, fact: str) -> Look:
         """Read a file, unless it is known that a fact holds for it.

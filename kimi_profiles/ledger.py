@@ -33,6 +33,7 @@ __all__ = [
     "Record",
     "needed_backups",
     "read_ledger",
+    "readable_applications",
     "sweep_archives",
     "union",
     "write_ledger",
@@ -344,6 +345,13 @@ def read_ledger(path: Path) -> Ledger:
         except _NoArchiveError:  # who does not hold the lock may read a ledger that is just being replaced
             if take_snapshot(path, limit_bytes=_MAX_SIZE_BYTES).data == snapshot.data:
                 raise
+
+
+def readable_applications(state: Path) -> tuple[Application, ...]:
+    """What is applied by the ledger in the folder of our state; of a damaged one, nothing: for hints only."""
+    with contextlib.suppress(ProfilesError):
+        return tuple(read_ledger(ledger_file(state)).applications.values())
+    return ()
 
 
 class _NoArchiveError(LedgerInvalidError):

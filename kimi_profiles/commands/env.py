@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from kimi_profiles.call import Call
     from kimi_profiles.layers import Layer
     from kimi_profiles.ledger import Application
-    from kimi_profiles.paths import Places
     from kimi_profiles.profile import Profile
     from kimi_profiles.secrets import Secret
     from kimi_profiles.startup import Kept
@@ -205,10 +204,14 @@ def _file_notices(call: Call, profile: Profile, variables: Mapping[str, str | No
     places = find_places(home=call.home)
     project = real_folder(Path(call.args.project) if call.args.project else Path())
     env = {name: value for name, value in variables.items() if value is not None}
-    known = KnownFiles(places.cache / "files")
+    known = KnownFiles(places.cache)
     survey = take_survey(places, project=project, env=env, client=None, known=known)
     winners = _winners(survey, variables)
-    applications = _applications(places) if winners else ()
+    applications: tuple[Application, ...] = ()
+    if winners:
+        from kimi_profiles.ledger import readable_applications
+
+        applications = readable_applications(places.state)
     for winner, pairs in groupby(winners, key=itemgetter(1)):
         first, *rest = (name for name, _ in pairs)
         more = f" and {len(rest)} more have" if rest else " has"
@@ -226,14 +229,6 @@ def _file_notices(call: Call, profile: Profile, variables: Mapping[str, str | No
                 f"{credential.source}{where} is sent too, as {credential.header}",
                 f"{_PROGRAM} apply {profile.name}, which takes care of it until unapply",
             )
-
-
-def _applications(places: Places) -> tuple[Application, ...]:
-    from kimi_profiles.ledger import ledger_file, read_ledger
-
-    with contextlib.suppress(ProfilesError):
-        return tuple(read_ledger(ledger_file(places.state)).applications.values())
-    return ()
 
 
 def _winners(survey: Survey, variables: Mapping[str, str | None]) -> list[tuple[str, Layer]]:
