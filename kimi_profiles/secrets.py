@@ -37,8 +37,14 @@ def fingerprint(value: str) -> str:
 
 def is_secret_name(name: str) -> bool:
     """Whether what is called so may well hold a secret: ``…_TOKEN``, ``x-api-key``, ``clientSecret``."""
-    words = (word.rstrip("0123456789").lower() for word in _BETWEEN_WORDS.split(name))
-    return name not in _COMMANDS and not _SECRET_WORDS.isdisjoint(words)
+    return name not in _COMMANDS and not _SECRET_WORDS.isdisjoint(_words(name))
+
+
+def _words(name: str) -> list[str]:
+    """In lower case, without the digits at their ends."""
+    if name == name.upper():  # as that of a variable; then there is no need for the pattern
+        return "".join(char if "A" <= char <= "Z" else " " for char in name).lower().split()
+    return [word.rstrip("0123456789").lower() for word in _BETWEEN_WORDS.split(name)]
 
 
 def holds_token(text: str) -> bool:

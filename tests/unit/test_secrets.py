@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 import json
 import logging
 import pickle
@@ -136,6 +137,12 @@ def test_a_long_name_is_told_quickly() -> None:
 @pytest.mark.parametrize("name", OPEN_NAMES)
 def test_a_name_that_promises_none(name: str) -> None:
     assert not is_secret_name(name)
+
+
+def test_names_in_capitals_are_cut_into_words_as_others_are() -> None:
+    pieces = ["TOKEN", "KEY", "API", "A", "2", "_", "-", " ", "É"]
+    for name in map("".join, itertools.product(pieces, repeat=4)):
+        assert is_secret_name(name) == is_secret_name(f"{name}-x"), name
 
 
 TOKENS = {
