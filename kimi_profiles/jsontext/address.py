@@ -63,11 +63,12 @@ def split_pointer(pointer: str) -> tuple[str, ...]:
     """
     if not pointer:
         return ()
-    if pointer.startswith("/") and "~" not in pointer:
-        return tuple(pointer[1:].split("/"))
-    if not pointer.startswith("/") or _STRAY_TILDE.search(pointer):
+    has_tilde = "~" in pointer
+    if not pointer.startswith("/") or (has_tilde and _STRAY_TILDE.search(pointer)):
         msg = f"not a JSON Pointer: {pointer!r}"
         raise ValueError(msg)
+    if not has_tilde:
+        return tuple(pointer[1:].split("/"))
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/"))
 
 

@@ -330,9 +330,9 @@ def _scan_list(text: str, here: int) -> tuple[list[_Segment], int]:
 def _scan_member(text: str, here: int) -> Member:
     member = _member.match(text, here)
     if member is not None:
-        end, (value_start, value_end) = member.end(), member.span(2)
+        value_start, value_end = member.span(2)
         if value_end < 0:
-            value_start, value_end = end, end_of_value(text, end)
+            value_start, value_end = member.end(), end_of_value(text, member.end())
         return Member(here, member.end(1), value_start, value_end)
     if text[here : here + 1] != '"':
         raise unexpected(text, here, NO_KEY)

@@ -16,9 +16,9 @@ from support import amount, require_tool
 
 import kimi_profiles
 from faults.traced import (
+    ALL_RUNS,
     COMMANDS,
     RUNS,
-    RUNS_IN_PARTS,
     TOKEN,
     Call,
     Run,
@@ -38,7 +38,6 @@ from faults.traced import (
 )
 
 ALL = 10_000
-ALL_RUNS = RUNS | RUNS_IN_PARTS
 
 
 def points_of(log: str, home: Path, others: int) -> list[Call]:

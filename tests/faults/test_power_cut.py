@@ -16,9 +16,9 @@ from support import amount
 
 from faults.disk import TRACED, Disk, Operation, operations
 from faults.traced import (
+    ALL_RUNS,
     LEDGER,
     RUNS,
-    RUNS_IN_PARTS,
     TARGETS,
     TOKEN,
     Run,
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from pathlib import Path, PurePosixPath
 
 FILES = TARGETS[1:]
-ALL_RUNS = RUNS | RUNS_IN_PARTS
 BACKUPS = LEDGER.rpartition("/")[0] + "/backups/"
 SAMPLES = amount(120, 2000)
 RECOVERED = amount(200, 100_000)

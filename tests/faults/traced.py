@@ -109,7 +109,7 @@ RUNS = {
     "restore": Run(FILLED, ["a", "by hand"], "restore", "a"),
     "restore to nothing": Run(BARE, ["b"], "restore", "b"),
 }
-RUNS_IN_PARTS = {
+ALL_RUNS = RUNS | {
     "switch, in parts": Run(FILLED, [f"a{IN_PARTS}"], f"b{IN_PARTS}", f"a{IN_PARTS}"),
     **(
         {"unapply, in parts": Run(FILLED, [f"a{IN_PARTS}"], f"unapply{IN_PARTS}", "a")}

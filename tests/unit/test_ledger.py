@@ -101,10 +101,10 @@ def test_the_file_is_private_whatever_the_umask(file: Path) -> None:
 
 def test_the_same_ledger_is_not_written_twice(file: Path) -> None:
     write_ledger(file, LEDGERS["full"])
-    before = file.stat()
+    before = stamp_of(file)
     write_ledger(file, LEDGERS["full"])
 
-    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert stamp_of(file) == before
 
 
 def damaged(change: dict[str, Any]) -> str:
