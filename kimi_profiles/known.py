@@ -29,7 +29,7 @@ __all__ = ["KnownFiles", "Look"]
 _LARGE_BYTES = 256 << 10  # less is read as fast as what is known of it
 _SETTLED_S = 3.0  # the coarsest clock of a file system in use, that of FAT, has steps of 2 s
 # What finds something out about a file.
-_FINDERS = ("layers.py", "plan.py")
+_FINDERS = ("drift.py", "layers.py")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from kimi_profiles.claude import Surroundings, helper_line, settings_changes
+from kimi_profiles.drift import find_drift
 from kimi_profiles.errors import LedgerInvalidError, ProfilesError, TokenUnavailableError
 from kimi_profiles.ledger import Record, union
-from kimi_profiles.plan import decoded, document_of, find_drift, plan_document
+from kimi_profiles.plan import decoded, document_of, plan_document
 from kimi_profiles.presumed import presumed_record
 from kimi_profiles.secrets import Secret
 from kimi_profiles.supplied import supplied_by_target
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kimi_profiles.change import Action, Change
+    from kimi_profiles.drift import Drift
     from kimi_profiles.jsontext.document import Document
-    from kimi_profiles.plan import Drift, TextPlan
+    from kimi_profiles.plan import TextPlan
     from kimi_profiles.profile import Profile
 
 __all__ = [

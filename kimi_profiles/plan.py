@@ -20,6 +20,7 @@ Apply, switch, unapply and recovery after a crash are this rule with other wants
 from __future__ import annotations
 
 from kimi_profiles.change import Action
+from kimi_profiles.drift import Drift, address_of
 from kimi_profiles.errors import TargetInvalidError
 from kimi_profiles.jsontext import Address, Found, canonical
 from kimi_profiles.jsontext.document import Blocked, Document, is_hollow
@@ -36,15 +37,7 @@ if TYPE_CHECKING:
 
     _Text = TypeVar("_Text", bound=str | bytes)
 
-__all__ = ["Drift", "TextPlan", "decoded", "document_of", "find_drift", "plan_document", "plan_text"]
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """An owned key that somebody changed since we wrote it; ``is_kept`` says whether their value stays."""
-
-    pointer: str
-    is_kept: bool
+__all__ = ["TextPlan", "decoded", "document_of", "plan_document", "plan_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,35 +154,9 @@ def plan_document(
     )
 
 
-def find_drift(
-    text: str | bytes | None, record: Record, *, holder: str
-) -> tuple[tuple[Owned, str | None], ...]:
-    """What ``holder`` wanted and the file does not hold, each with what it does hold, in order of the record.
-
-    Raises:
-        JsonTextError: ``text`` is not strict JSON.
-    """
-    document = Document(_encoded(text) or b"")
-    drift = []
-    for owned in record.owned:
-        if holder not in owned.holders:
-            continue
-        address = _address(document, record, owned)
-        state = document.state(address) if address is not None else None
-        raw = state.raw if isinstance(state, Found) else None
-        if record.digest(owned.pointer, raw) not in owned.wrote[-1:]:
-            drift.append((owned, raw))
-    return tuple(drift)
-
-
-def _encoded(text: str | bytes | None) -> bytes | None:
-    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-
-
 def document_of(text: str | None) -> Document[bytes] | None:
     """What :func:`plan_document` takes, of a text."""
-    data = _encoded(text)
-    return None if data is None else Document(data)
+    return None if text is None else Document(text.encode("utf-8", "surrogatepass"))
 
 
 def decoded(data: bytes | None) -> str | None:
@@ -206,25 +173,10 @@ def _three_sides(document: Document[bytes], record: Record, changes: Sequence[Ch
         entry = owned.pop((change.pointer, member), None)
         sides.append(_side(document, record, change.address, entry, change))
     for rest in owned.values():
-        address = _address(document, record, rest)
+        address = address_of(rest, document, record)
         if address is not None:
             sides.append(_side(document, record, address, rest, None))
     return sides
-
-
-def _address(document: Document[bytes], record: Record, owned: Owned) -> Address | None:
-    """Where ``owned`` is; ``None`` for a member that nobody finds in its list any more.
-
-    A member is found by its digest: the ledger does not hold the text of what we wrote.
-    """
-    if owned.member is None:
-        return Address(owned.pointer)
-    if owned.before is not None:
-        return Address(owned.pointer, owned.before.raw)
-    for raw in document.elements(owned.pointer):
-        if record.digest(owned.pointer, raw) == owned.member:
-            return Address(owned.pointer, raw)
-    return None
 
 
 def _side(

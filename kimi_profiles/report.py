@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from kimi_profiles.api import Plan, Result
     from kimi_profiles.change import Action
+    from kimi_profiles.drift import Drift
     from kimi_profiles.layers import Effective
-    from kimi_profiles.plan import Drift
     from kimi_profiles.request import Credential
     from kimi_profiles.screen import Screen, Segment
     from kimi_profiles.status import Drifted, Status
@@ -299,8 +299,11 @@ def _word(raw: str | None, *, is_secret: bool) -> str:
 
 def _without_secrets(raw: str) -> str:
     """For what a person wrote at a place where no secret is expected: a key in a URL or in a command."""
-    nobodys = _USER_IN_URL.sub(r"\1…@", raw)
-    return without_tokens(_URL.sub(lambda url: f"{url[1]}?…" if url[2] else url[1], nobodys))
+    if "@" in raw:
+        raw = _USER_IN_URL.sub(r"\1…@", raw)
+    if "?" in raw:
+        raw = _URL.sub(lambda url: f"{url[1]}?…" if url[2] else url[1], raw)
+    return without_tokens(raw)
 
 
 def _fingerprint(raw: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from kimi_profiles.drift import find_drift
 from kimi_profiles.errors import TargetInvalidError
-from kimi_profiles.plan import find_drift
 from kimi_profiles.values import dataclass, field
 
 TYPE_CHECKING = False

@@ -35,6 +35,7 @@ FLOORS = (
         "credentials",
         "endpoint",
         "ledger",
+        "drift",
         "backups",
         "layers",
         "online",

@@ -66,11 +66,11 @@ VALUES = "jsontext jsontext.address jsontext.narrow jsontext.strict jsontext.val
 JSON = f"{VALUES} jsontext.document jsontext.scan"
 HIDDEN = "client layers request survey"
 PREDICTION = f"{HIDDEN} known"
-RECORDS = "archive backups change entries ledger plan status"
+RECORDS = "archive backups drift entries ledger status"
 SHELL = "change claude credentials endpoint environment loopback shells"
 APPLYING = (
-    "api claude credentials difference endpoint git homes intents jsontext.edit jsontext.layout "
-    "jsontext.splices jsontext.wanted layers locks loopback report restore supplied targets"
+    "api change claude credentials difference endpoint git homes intents jsontext.edit jsontext.layout "
+    "jsontext.splices jsontext.wanted layers locks loopback plan report restore supplied targets"
 )
 WRITING = "progress transaction"
 UNAPPLY = "catalogue commands commands.apply commands.status digests files patterns secrets"

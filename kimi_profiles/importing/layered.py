@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 
+from kimi_profiles.drift import find_drift
 from kimi_profiles.errors import ProfilesError
 from kimi_profiles.files import read_file
 from kimi_profiles.importing.found import PROCESS, Found, LeftOut, Value, from_settings
 from kimi_profiles.importing.recognize import ENDPOINT_VARIABLES
 from kimi_profiles.jsontext import JsonTextError, join_pointer, loads
 from kimi_profiles.jsontext.document import Document
-from kimi_profiles.plan import find_drift
 from kimi_profiles.shellrc import find_settings, read_assignments
 
 TYPE_CHECKING = False

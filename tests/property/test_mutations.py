@@ -20,9 +20,10 @@ from support import amount
 from kimi_profiles import ClaudeCode, Profile, merge_text, unmerge_text
 from kimi_profiles.claude import Surroundings, claude_json_changes, settings_changes
 from kimi_profiles.cli import main
+from kimi_profiles.drift import find_drift
 from kimi_profiles.errors import ProfilesError, TargetInvalidError, TokenUnavailableError
 from kimi_profiles.ledger import Ledger, Record, read_ledger
-from kimi_profiles.plan import find_drift, plan_text
+from kimi_profiles.plan import plan_text
 from kimi_profiles.secrets import Secret
 from kimi_profiles.store import ProfileStore
 from kimi_profiles.supplied import supplied_by_target

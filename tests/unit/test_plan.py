@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kimi_profiles.change import Change
+from kimi_profiles.drift import Drift, find_drift
 from kimi_profiles.errors import TargetInvalidError
 from kimi_profiles.jsontext import JsonTextError
 from kimi_profiles.ledger import Record
-from kimi_profiles.plan import Drift, find_drift, plan_text
+from kimi_profiles.plan import plan_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
