@@ -30,7 +30,6 @@ __all__ = [
     "Model",
     "Provider",
     "nearest",
-    "packaged_catalogue",
     "read_catalogue",
 ]
 
@@ -193,13 +192,6 @@ class Catalogue:
         return next((self.models[key] for key in self.models if key.casefold() == wanted), None)
 
 
-def packaged_catalogue() -> bytes:
-    """The catalogue as JSON text. Raises like :func:`read_catalogue`."""
-    loader: Any = __spec__.loader
-    packaged: bytes = loader.get_data(str(Path(__file__).with_name("catalogue.json")))
-    return packaged
-
-
 @functools.cache
 def read_catalogue() -> Catalogue:
     """Read the packaged catalogue; every call returns the same, unchangeable value.
@@ -207,7 +199,8 @@ def read_catalogue() -> Catalogue:
     Raises:
         FileNotFoundError: The installed package lacks ``catalogue.json``.
     """
-    document = json.loads(packaged_catalogue())
+    loader: Any = __spec__.loader
+    document = json.loads(loader.get_data(str(Path(__file__).with_name("catalogue.json"))))
     sources = document["sources"]
     providers = _Entries(document["providers"], lambda key, table: _provider(key, table, sources))
     models = _Entries(document["models"], lambda key, table: _model(key, table, sources))

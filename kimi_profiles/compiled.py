@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 
-from kimi_profiles.catalogue import packaged_catalogue
 from kimi_profiles.digests import sha256
 from kimi_profiles.kept import Kept, program
 from kimi_profiles.profile import Profile, TokenRef
@@ -25,7 +24,7 @@ __all__ = ["CompiledProfiles"]
 _MOST_WRITTEN = 8  # by one process: who looks at more profiles has loaded pydantic anyway
 _NAMES = ""  # no profile is called so
 # What makes a profile of a table.
-_MAKERS = ("declaration.py", "endpoint.py", "inheritance.py", "profile.py", "store.py")
+_MAKERS = ("catalogue.json", "declaration.py", "endpoint.py", "inheritance.py", "profile.py", "store.py")
 
 
 class CompiledProfiles:
@@ -72,8 +71,7 @@ class CompiledProfiles:
 
     @functools.cached_property
     def _digest(self) -> str:
-        made_by = program(*_MAKERS).encode()
-        return sha256(b"\0".join((made_by, packaged_catalogue(), self._text.encode())))
+        return sha256(f"{program(*_MAKERS)}\0{self._text}".encode())
 
     def _key(self, name: str) -> str:
         return sha256(f"{self._digest} {name}".encode())

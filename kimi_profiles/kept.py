@@ -69,13 +69,13 @@ class Kept:
             )
 
 
-def program(*modules: str) -> str:
+def program(*files: str) -> str:
     """A text that is another one when this program, or one of these files of it, is another one.
 
     What was installed from a checkout has the version of another one.
     """
     package = Path(__file__).parent
-    return " ".join([__version__, *(_stamp(package / name) for name in modules)])
+    return " ".join([__version__, *(_stamp(package / name) for name in files)])
 
 
 def _seal(key: str, data: bytes) -> bytes:

@@ -6,7 +6,6 @@ import functools
 import itertools
 from collections.abc import Iterator, Mapping
 
-from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.compiled import CompiledProfiles
 from kimi_profiles.errors import NotFoundError, ProfileInvalidError
 from kimi_profiles.files import read_file
@@ -111,6 +110,8 @@ class ProfileStore(Mapping[str, "Profile"]):
         return len(self._names)
 
     def __contains__(self, name: object) -> bool:
+        from kimi_profiles.catalogue import read_catalogue
+
         return name in self._names or name in read_catalogue().providers
 
     def check(self) -> list[ProfileInvalidError]:
@@ -124,6 +125,7 @@ class ProfileStore(Mapping[str, "Profile"]):
         return list(faults.values())
 
     def _resolve(self, name: str) -> Profile:
+        from kimi_profiles.catalogue import read_catalogue
         from kimi_profiles.inheritance import resolve_profile
 
         document = self._document

@@ -61,16 +61,17 @@ print(status, *sorted(sys.modules), file=sys.__stdout__)
 """
 
 START = "_version arguments call cli errors grammar paths route screen values"
-STORE = "catalogue commands compiled digests files kept patterns profile secrets store"
+STORE = "commands compiled digests files kept patterns profile secrets store"
 VALUES = "jsontext jsontext.address jsontext.narrow jsontext.strict jsontext.values"
 JSON = f"{VALUES} jsontext.document jsontext.scan"
 HIDDEN = "client layers request survey"
 PREDICTION = f"{HIDDEN} known"
 RECORDS = "archive backups drift entries ledger status"
-SHELL = "change claude credentials endpoint environment loopback shells"
+SHELL = "catalogue change claude credentials endpoint environment loopback shells"
 APPLYING = (
-    "api change claude credentials difference endpoint git homes intents jsontext.edit jsontext.layout "
-    "jsontext.splices jsontext.wanted layers locks loopback plan report restore supplied targets"
+    "api catalogue change claude credentials difference endpoint git homes intents jsontext.edit "
+    "jsontext.layout jsontext.splices jsontext.wanted layers locks loopback plan report restore supplied "
+    "targets"
 )
 WRITING = "progress transaction"
 UNAPPLY = "catalogue commands commands.apply commands.status digests files patterns secrets"
@@ -79,7 +80,7 @@ UNAPPLY = "catalogue commands commands.apply commands.status digests files patte
 LOADS = {
     "--version": (START, ""),
     "list --names": (f"{START} {STORE} commands.list", ""),
-    "token work": (f"{START} {STORE} commands.token credentials endpoint loopback", ""),
+    "token work": (f"{START} {STORE} catalogue commands.token credentials endpoint loopback", ""),
     "env work": (f"{START} {STORE} {VALUES} {PREDICTION} {SHELL} commands.env", ""),
     "status": (f"{START} {STORE} {JSON} {PREDICTION} {RECORDS} api commands.status report", ""),
     "plan work": (f"{START} {STORE} {JSON} {RECORDS} {APPLYING} commands.apply commands.plan", ""),

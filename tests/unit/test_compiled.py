@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kimi_profiles import compiled, kept
+from kimi_profiles import kept
 from kimi_profiles.compiled import CompiledProfiles
 from kimi_profiles.errors import ProfileInvalidError, WriteFailedError
 from kimi_profiles.store import ProfileStore
@@ -95,11 +95,16 @@ def test_without_a_file_providers_are_kept(resolved: list[str]) -> None:
     assert resolved == ["ollama"]
 
 
+def change_file(patch: pytest.MonkeyPatch, name: str) -> None:
+    stamp = kept._stamp
+    patch.setattr(kept, "_stamp", lambda path: "another" if path.name == name else stamp(path))
+
+
 CHANGES: dict[str, Callable[[pytest.MonkeyPatch, Path], object]] = {
     "the text": lambda _, file: file.write_text(TEXT + "# more\n", encoding="utf-8"),
     "the version": lambda patch, _: patch.setattr(kept, "__version__", "99"),
-    "the catalogue": lambda patch, _: patch.setattr(compiled, "packaged_catalogue", lambda: b"{}"),
-    "the program": lambda patch, _: patch.setattr(kept, "_stamp", lambda path: path.name),
+    "the catalogue": lambda patch, _: change_file(patch, "catalogue.json"),
+    "the program": lambda patch, _: change_file(patch, "declaration.py"),
 }
 
 
