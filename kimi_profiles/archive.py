@@ -1,128 +1,194 @@
-"""Texts by name in one file that never changes, of which a run looks at those that it needs.
+"""Texts by name in one file that never changes, of which a run reads those that it needs.
 
-Its first line is an index; behind it each text stands on a line of its own. The file is known by a digest of
-that line, and the line has a digest of each text, so a text is checked when it is read and no other is.
+At its top stands an index with a line for each text; the texts follow, each on a line of its own. The file is
+known by a digest of the index, and the index has a digest of each text, so a text is checked when it is read
+and no other is. A look for one name is a search in the index, which is not even parsed for it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from bisect import bisect_right
+import os
 from collections.abc import Mapping
-from operator import index as whole
-from operator import itemgetter
-from types import MappingProxyType
 
 from kimi_profiles.digests import sha256
 from kimi_profiles.errors import LedgerInvalidError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+    from typing import TypeAlias
 
-__all__ = ["LOST", "Archive", "pack", "unpack"]
+__all__ = ["LOST", "Archive", "OpenParts", "pack", "unpack"]
 
-_DIGITS = 32
 LOST = "restore this file; or move ledger.json away, and restore backups by hand"
 """What to do about an archive that is gone or damaged."""
+
+_DIGITS = 32
+_BEGINNING, _END = b'{"index": {\n', b'}},\n"texts": [\n'
+_CHUNK_BYTES = 1 << 18
+
+ReadPart: TypeAlias = "Callable[[int, int], bytes]"
+"""From a place and a length, both in bytes, to what stands there in a file; less where the file ends."""
+
+
+class OpenParts:
+    """Reads parts of a file, which stays the same one whatever becomes of its name.
+
+    Args:
+        descriptor: Of the file; it may be closed afterwards.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._size_bytes = os.fstat(descriptor).st_size
+        self._descriptor = os.dup(descriptor)
+
+    def __call__(self, start: int, length: int) -> bytes:
+        """See :data:`ReadPart`."""
+        length = min(length, self._size_bytes)
+        if hasattr(os, "pread"):
+            return os.pread(self._descriptor, length, start)
+        os.lseek(self._descriptor, start, os.SEEK_SET)
+        return os.read(self._descriptor, length)
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
 
 
 class Archive(Mapping[str, bytes]):
     """The texts of one section. One that was changed is a ``LedgerInvalidError`` when it is asked for.
 
     Args:
-        index: Name → where its text begins, its length, both in bytes, and its digest.
-        data: The file.
+        lines: Of the index, each ``"name": [place, length, digest, word, …]``; the place counts from the
+            first text, in bytes.
+        read: Reads the file from there on.
         path: Where it is, for the error.
     """
 
-    def __init__(
-        self,
-        index: Mapping[str, tuple[int, int, str]] = MappingProxyType({}),
-        data: bytes = b"",
-        path: Path | None = None,
-    ) -> None:
-        self._index = index
-        self._data = data
+    def __init__(self, lines: bytes, read: ReadPart, path: Path | None = None) -> None:
+        self._lines = b"\n%s\n" % lines if lines else b"\n"
+        self._read = read
         self._path = path
 
     def __getitem__(self, name: str) -> bytes:
-        start, length, digest = self._index[name]
-        text = self._data[start : start + length]
-        if _digest(text) != digest:
-            raise LedgerInvalidError(
-                "this part of the ledger was changed",
-                hint=LOST,
-                path=self._path,
-            )
-        return text
+        line = self._line(name)
+        if line is None:
+            raise KeyError(name)
+        _, start, length, digest, _ = self._entry(line)
+        with self._checked():
+            text = self._read(start, length)
+            if _digest(text) != digest:
+                raise ValueError("another text")
+            return text
 
     def __contains__(self, name: object) -> bool:
-        return name in self._index
+        return isinstance(name, str) and self._line(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._index)
+        lines, here = self._lines.decode("ascii"), 1
+        with self._checked():
+            while here < len(lines):
+                name, end = _decode(lines, here)
+                yield name
+                here = lines.index("\n", end) + 1
 
     def __len__(self) -> int:
-        return len(self._index)
+        return self._lines.count(b"\n") - 1
 
-    def mentioning(self, piece: bytes) -> Iterator[str]:
-        """Names of the texts in which ``piece`` occurs, in the order of the texts."""
-        texts = sorted((start, start + length, name) for name, (start, length, _) in self._index.items())
-        if not texts:
-            return
-        here, stop = texts[0][0], texts[-1][1]
-        while (here := self._data.find(piece, here, stop)) >= 0:
-            _, end, name = texts[bisect_right(texts, here, key=itemgetter(0)) - 1]
-            if here + len(piece) <= end:
+    def mentioning(self, word: str) -> Iterator[str]:
+        """Names of the texts that were packed with ``word``, or are called so, in the order of the texts."""
+        here = 0
+        while (here := self._lines.find(_quoted(word), here)) >= 0:
+            start, here = self._around(here)
+            name, *_, words = self._entry(self._lines[start:here])
+            if word == name or word in words:
                 yield name
-            here = max(end, here + 1)
+
+    def _line(self, name: str) -> bytes | None:
+        here = self._lines.find(b"\n%s: [" % _quoted(name))
+        return None if here < 0 else self._lines[slice(*self._around(here + 1))]
+
+    def _around(self, place: int) -> tuple[int, int]:
+        """Where the line begins and ends that ``place`` is in."""
+        return self._lines.rfind(b"\n", 0, place) + 1, self._lines.find(b"\n", place)
+
+    def _entry(self, line: bytes) -> tuple[str, int, int, str, list[str]]:
+        """Name, place, length, digest and words."""
+        with self._checked():
+            ((name, (start, length, digest, *words)),) = json.loads(b"{%s}" % line.rstrip(b",")).items()
+            return name, start, length, digest, words
+
+    @contextlib.contextmanager
+    def _checked(self) -> Iterator[None]:
+        """Whatever is wrong is one of our errors; who wants to can make a digest of nonsense too."""
+        try:
+            yield
+        except (OSError, TypeError, ValueError, OverflowError, RecursionError):
+            raise LedgerInvalidError(
+                "this part of the ledger was changed", hint=LOST, path=self._path
+            ) from None
 
 
-def pack(sections: Mapping[str, Mapping[str, bytes]]) -> tuple[str, bytes]:
+def pack(
+    sections: Mapping[str, Mapping[str, bytes]], words: Callable[[str, bytes], Iterable[str]]
+) -> tuple[str, bytes]:
     """What the file is to be known by, and the file.
 
     Args:
-        sections: Name of a section → name of a text → the text, JSON in ASCII and on one line.
+        sections: Name of a section → name of a text → the text, JSON in ASCII and on one line. There is one.
+        words: From a section and a text of it to what it is to be found by besides its name.
     """
-    index: dict[str, dict[str, tuple[int, int, str]]] = {}
+    index: list[bytes] = []
     lines: list[bytes] = []
     here = 0
     for section, texts in sections.items():
-        index[section] = {}
+        entries = []
         for name, text in texts.items():
-            index[section][name] = (here, len(text), _digest(text))
+            place = [here, len(text), _digest(text), *(word for word in words(section, text) if word != name)]
+            entries.append(b"%s: %s" % (_quoted(name), json.dumps(place).encode("ascii")))
             lines.append(text)
             here += len(text) + 2  # the comma and the end of the line
-    head = b'{"index": %s, "texts": [\n' % json.dumps(index).encode("ascii")
+        index.append(b"%s: {\n%s\n" % (_quoted(section), b",\n".join(entries)))
+    head = b"%s%s%s" % (_BEGINNING, b"},\n".join(index), _END)
     return _digest(head), b"%s%s\n]}\n" % (head, b",\n".join(lines))
 
 
-def unpack(digest: str, data: bytes, *, path: Path | None = None) -> dict[str, Archive]:
+def unpack(digest: str, read: ReadPart, *, path: Path | None = None) -> dict[str, Archive]:
     """The sections of a file that :func:`pack` made.
 
     Args:
         digest: What it is known by.
-        data: The file.
+        read: Reads the file.
         path: Where it is, for errors.
 
     Raises:
-        ValueError: It is another file; also a ``TypeError``, if somebody made a digest of nonsense.
+        ValueError: It is another file.
     """
-    end = data.find(b"\n") + 1
-    head = data[:end]
-    if not end or _digest(head) != digest:
-        msg = "another file"
-        raise ValueError(msg)
-    sections = {}
-    for section, places in json.loads(head + b"]}")["index"].items():
-        index = {
-            name: (end + whole(start), whole(length), str(text))
-            for name, (start, length, text) in places.items()
-        }
-        sections[section] = Archive(index, data, path)
-    return sections
+    head = b""
+    while _END not in head:
+        more = read(len(head), max(len(head), _CHUNK_BYTES))
+        if not more:
+            raise ValueError("another file")
+        head += more
+    head = head[: head.index(_END) + len(_END)]
+    if _digest(head) != digest:
+        raise ValueError("another file")
+
+    def read_text(start: int, length: int) -> bytes:
+        return read(len(head) + start, length)
+
+    sections = head[len(_BEGINNING) : -len(_END)].split(b"\n},\n")
+    found = (section.partition(b": {\n") for section in sections)
+    return {json.loads(name): Archive(lines.strip(), read_text, path) for name, _, lines in found}
+
+
+_decode = json.JSONDecoder().raw_decode
+
+
+def _quoted(word: str) -> bytes:
+    return json.dumps(word).encode("ascii")
 
 
 def _digest(data: bytes) -> str:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from kimi_profiles.archive import Archive
 from kimi_profiles.digests import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, TypeAlias, TypeVar
+
+    from kimi_profiles.archive import Archive
 
     T = TypeVar("T")
 
@@ -37,7 +38,7 @@ class Entries(Mapping["str", "T"]):
         texts: Name → the value as JSON. For a name of the archive this counts; there ``null`` is no value.
         read: From a name and its text to the value. What it raises, asking for the name raises.
         write: The inverse: from a value to its text.
-        archive: Further values, of which most have not changed for long.
+        archive: Further values, which have not changed for long but for those of ``texts``.
     """
 
     def __init__(
@@ -49,7 +50,8 @@ class Entries(Mapping["str", "T"]):
     ) -> None:
         self.texts = texts
         self._read, self._write = read, write
-        self._archive = Archive() if archive is None else archive
+        self._archive = archive
+        self._older: Mapping[str, bytes] = {} if archive is None else archive
         self._known: dict[str, T] = {}
 
     def __getitem__(self, name: str) -> T:
@@ -57,24 +59,24 @@ class Entries(Mapping["str", "T"]):
             raise KeyError(name)
         if name not in self._known:
             is_recent = name in self.texts
-            self._known[name] = self._read(name, self.texts[name] if is_recent else self._archive[name])
+            self._known[name] = self._read(name, self.texts[name] if is_recent else self._older[name])
         return self._known[name]
 
     def __contains__(self, name: object) -> bool:
-        return (name in self.texts or name in self._archive) and not self._is_gone(str(name))
+        return (name in self.texts or name in self._older) and not self._is_gone(str(name))
 
     def __iter__(self) -> Iterator[str]:
-        yield from (name for name in self._archive if not self._is_gone(name))
-        yield from (name for name in self.texts if name not in self._archive)
+        yield from (name for name in self._older if not self._is_gone(name))
+        yield from (name for name in self.texts if name not in self._older)
 
     def __len__(self) -> int:
-        return len(self._archive) + sum(
-            -self._is_gone(name) if name in self._archive else 1 for name in self.texts
+        return len(self._older) + sum(
+            -self._is_gone(name) if name in self._older else 1 for name in self.texts
         )
 
     def all_texts(self) -> dict[str, bytes]:
         """Name → the value as JSON, those of the archive among them."""
-        return {name: self.texts[name] if name in self.texts else self._archive[name] for name in self}
+        return {name: self.texts[name] if name in self.texts else self._older[name] for name in self}
 
     def changed(self, values: Mapping[str, T | None]) -> Entries[T]:
         """The same with some values replaced or added, or with ``None`` taken out; no other is read."""
@@ -85,23 +87,24 @@ class Entries(Mapping["str", "T"]):
                 continue
             texts.pop(name, None)
             known.pop(name, None)
-            if name in self._archive:
+            if name in self._older:
                 texts[name] = _GONE
         entries = Entries(texts, self._read, self._write, self._archive)
         entries._known = known
         return entries
 
     def mentioning(self, word: str) -> list[str]:
-        """Names of those whose text has the string ``word`` in it; none is read.
+        """Names of those whose text has the string ``word`` in it, or is noted with it; none is read.
 
         Only right for texts in which each character is escaped as :func:`json.dumps` does it.
         """
         quoted = json.dumps(word).encode("ascii")
-        older = [name for name in self._archive.mentioning(quoted) if name not in self.texts]
-        return older + [name for name, text in self.texts.items() if quoted in text]
+        older = () if self._archive is None else self._archive.mentioning(word)
+        recent = [name for name, text in self.texts.items() if quoted in text]
+        return [name for name in older if name not in self.texts] + recent
 
     def _is_gone(self, name: str) -> bool:
-        return self.texts.get(name) == _GONE and name in self._archive
+        return self.texts.get(name) == _GONE and name in self._older
 
 
 def seal(sections: Sections, others: Mapping[str, object]) -> bytes:

@@ -174,11 +174,11 @@ def open_file(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> Iterator[Open
             os.close(descriptor)
 
 
-def lender_of(snapshot: Snapshot) -> int | None:
+def lender_of(file: Snapshot | OpenFile) -> int | None:
     """Whose file it is, if neither ours nor root's."""
-    if _IS_WINDOWS or snapshot.status is None or snapshot.status.st_uid in {0, os.geteuid()}:
+    if _IS_WINDOWS or file.status is None or file.status.st_uid in {0, os.geteuid()}:
         return None
-    return snapshot.status.st_uid
+    return file.status.st_uid
 
 
 def check_lent(snapshot: Snapshot, lender: int) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 
-from kimi_profiles.archive import LOST, pack, unpack
 from kimi_profiles.digests import sha256
 from kimi_profiles.entries import Entries, seal, unseal
 from kimi_profiles.errors import LedgerInvalidError, ProfilesError, TargetBusyError
@@ -300,14 +299,9 @@ class Ledger:
         return Record() if found is None else found
 
     def held_by(self, holder: str) -> Iterator[tuple[str, Record]]:
-        """The records, by file, of those files in which ``holder`` wants anything.
-
-        Those of the files that its application names are among them whatever the records say: a record that
-        was damaged must not be passed over.
-        """
-        known, records = self.applications.get(holder), _entries(self.records)
-        named = [path for path in (known.targets if known else ()) if path in records]
-        for path in dict.fromkeys([*records.mentioning(holder), *named]):
+        """The records, by file, of those files in which ``holder`` wants anything."""
+        records = _entries(self.records)
+        for path in records.mentioning(holder):
             if records[path].is_held_by(holder):
                 yield path, records[path]
 
@@ -445,35 +439,44 @@ def _replace(path: Path, data: bytes) -> None:
 
 def _read_archive(path: Path, lender: int | None) -> dict[str, Archive]:
     """The archive in the file ``path``, which has to be of the same owner as the ledger that names it."""
-    from kimi_profiles.files import lender_of, take_snapshot
+    from kimi_profiles.archive import LOST, OpenParts, unpack
+    from kimi_profiles.files import lender_of, open_file
 
     match = _ARCHIVE.fullmatch(path.name)
     if match is None:
         raise ValueError("the name of an archive")
-    snapshot = take_snapshot(path, limit_bytes=_MAX_SIZE_BYTES)
-    if snapshot.data is None:
-        raise _NoArchiveError("a part of the ledger is gone", hint=LOST, path=path)
-    if lender_of(snapshot) != lender:
-        raise LedgerInvalidError(
-            "a part of the ledger belongs to another user than the rest",
-            hint="see to it with chown",
-            path=path,
-        )
-    try:
-        return unpack(match[1], snapshot.data, path=path)
-    except (TypeError, ValueError, LookupError, AttributeError, RecursionError):
-        raise LedgerInvalidError("a part of the ledger is damaged", hint=LOST, path=path) from None
+    with open_file(path, limit_bytes=_MAX_SIZE_BYTES) as file:
+        if file.descriptor is None:
+            raise _NoArchiveError("a part of the ledger is gone", hint=LOST, path=path)
+        if lender_of(file) != lender:
+            raise LedgerInvalidError(
+                "a part of the ledger belongs to another user than the rest",
+                hint="see to it with chown",
+                path=path,
+            )
+        try:
+            return unpack(match[1], OpenParts(file.descriptor), path=path)
+        except (TypeError, ValueError, RecursionError):
+            raise LedgerInvalidError("a part of the ledger is damaged", hint=LOST, path=path) from None
 
 
 def _write_archive(
     path: Path, applications: Mapping[str, bytes], records: Mapping[str, bytes], lender: int | None
 ) -> str:
     """Write an archive for the ledger ``path``, durably; its name. One that could not be used is an error."""
-    digest, data = pack({"applications": applications, "records": records})
+    from kimi_profiles.archive import pack
+
+    digest, data = pack({"applications": applications, "records": records}, _holders)
     name = f"ledger-{digest}.json"
     _replace(path.with_name(name), data)
     _read_archive(path.with_name(name), lender)
     return name
+
+
+def _holders(section: str, text: bytes) -> list[str]:
+    """Who wants anything in the file that the text of a record is about."""
+    owned = json.loads(text)["owned"] if section == "records" else []
+    return sorted({holder for entry in owned for holder in entry["holders"]})
 
 
 def needed_backups(ledger: Ledger, *, of: Iterable[Path] | None = None) -> set[str]:

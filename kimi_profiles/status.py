@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from kimi_profiles.drift import find_drift
@@ -70,15 +71,23 @@ class _Elsewhere(Sequence["Application"]):
 
     def __init__(self, applications: Mapping[str, Application], here: str) -> None:
         self._applications = applications
-        self._names = [name for name in applications if name != here]
+        self._here = here
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._applications) - (self._here in self._applications)
+
+    def __iter__(self) -> Iterator[Application]:
+        return map(self._applications.__getitem__, self._names())
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return tuple(map(self._applications.__getitem__, self._names[index]))
-        return self._applications[self._names[index]]
+        places: Any = range(len(self))[index]
+        if not isinstance(index, slice):
+            return self[places : places + 1][0]
+        names = list(islice(self._names(), max(places, default=-1) + 1))
+        return tuple(self._applications[names[place]] for place in places)
+
+    def _names(self) -> Iterator[str]:
+        return (name for name in self._applications if name != self._here)
 
     def __eq__(self, other: object) -> bool:
         return tuple(self) == (tuple(other) if isinstance(other, _Elsewhere) else other)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 IS_LONG = os.environ.get("KIMI_PROFILES_LONG") == "1"
@@ -139,3 +139,14 @@ def _wait_for_secret_service(environment: dict[str, str]) -> None:
             return
         time.sleep(0.05)
     pytest.fail(f"the secret service did not start: {answer.stderr or answer.stdout}", pytrace=False)
+
+
+def parts_of(data: bytes) -> Callable[[int, int], bytes]:
+    """What reads parts of a file that holds this; as ``kimi_profiles.archive.OpenParts``."""
+
+    def read(start: int, length: int) -> bytes:
+        if start < 0 or length < 0:
+            raise OSError
+        return data[start : start + length]
+
+    return read

@@ -66,7 +66,7 @@ VALUES = "jsontext jsontext.address jsontext.narrow jsontext.strict jsontext.val
 JSON = f"{VALUES} jsontext.document jsontext.scan"
 HIDDEN = "client layers request survey"
 PREDICTION = f"{HIDDEN} known"
-RECORDS = "archive backups drift entries ledger status"
+RECORDS = "backups drift entries ledger status"
 SHELL = "catalogue change claude credentials endpoint environment loopback shells"
 APPLYING = (
     "api catalogue change claude credentials difference endpoint git homes intents jsontext.edit "

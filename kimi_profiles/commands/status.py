@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kimi_profiles.survey import Survey
 
 _FOUND = 4
-_MOST_NAMED = 20
+_MOST_NAMED = 5
 _OWN_CHOICE = "Claude Code's own choice"
 Row = tuple[str, str, str]
 """What it is, what it says, and who says so."""

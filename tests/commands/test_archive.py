@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from commands.conftest import Run, tree
+from support import parts_of
 
 from kimi_profiles import ledger
+from kimi_profiles.archive import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +38,7 @@ def damage(archive: Path) -> Callable[[str, str], None]:
 
     def zero(section: str, name: str) -> None:
         data = archive.read_bytes()
-        places = ledger.unpack(archive.stem.removeprefix("ledger-"), data)[section]
+        places = unpack(archive.stem.removeprefix("ledger-"), parts_of(data))[section]
         (text,) = (places[path] for path in places if path.endswith(name))
         archive.write_bytes(data.replace(text, b"0" * len(text)))
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from commands.conftest import TOKEN, Run, tree
 
-from kimi_profiles import api
+from kimi_profiles import ClaudeCode, api
 from kimi_profiles.secrets import fingerprint
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kimi_profiles.ledger import Ledger
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a script stands in for Claude Code")
@@ -258,10 +257,29 @@ def test_the_ledger_is_read_once(run: Run, project: Path, monkeypatch: pytest.Mo
     assert len(read) == 1
 
 
-def test_of_many_other_scopes_twenty_are_named(run: Run, project: Path) -> None:
-    for number in range(22):
+def test_of_many_other_scopes_five_are_named(run: Run, project: Path) -> None:
+    for number in range(7):
         (project / f"p{number:02d}").mkdir()
         assert run(f"apply work --scope local --project p{number:02d}").status == 0
     out = run("status").out.splitlines()
-    assert [line for line in out if "also applied" in line][-1].endswith("p19/.claude/settings.local.json")
+    assert [line for line in out if "also applied" in line][-1].endswith("p04/.claude/settings.local.json")
     assert out[-1] == "  and 2 more"
+
+
+def test_what_is_applied_elsewhere_is_a_sequence_as_others_are(run: Run, project: Path, home: Path) -> None:
+    for name in "abc":
+        (project / name).mkdir()
+        assert run(f"apply work --scope local --project {name}").status == 0
+    assert run("apply home").status == 0
+    elsewhere = ClaudeCode.user(home=home).status().elsewhere
+    every = tuple(elsewhere)
+    assert [Path(other.targets[-1]).parts[-3] for other in every] == [*"abc"]
+    assert len(elsewhere) == len(every)
+    assert elsewhere == every
+    for place in (0, 1, 2, -1, -3):
+        assert elsewhere[place] == every[place]
+    for part in (slice(None), slice(1), slice(-2, None), slice(None, None, -1), slice(5, 9), slice(2, 0, -2)):
+        assert elsewhere[part] == every[part]
+    for place in (3, -4):
+        with pytest.raises(IndexError):
+            elsewhere[place]

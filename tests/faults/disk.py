@@ -26,6 +26,7 @@ _CALL = re.compile(r"^(?:\d+ +)?(\w+)\((.*)\) += (\d+)")
 _TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 _PATH = re.compile(r"(?:<((?:\\x[0-9a-f]{2})*)>, )?" + _TEXT.pattern)
 _MODE = re.compile(r", (0[0-7]*)(?:,|$)")
+_WITH_BYTES = {"read", "pread64", "write"}  # what stands in quotation marks is no path
 _UNKNOWN = ("link", "truncate", "pwrite", "writev", "sendfile", "copy_file", "fallocate", "symlink")
 _EXHAUSTIVE = 1 << 12
 
@@ -191,7 +192,7 @@ def operations(log: str, home: Path) -> list[Operation]:
         number = re.match(r"\d+", arguments)
         descriptor = int(number[0]) if number else -1
         is_write = name == "write"
-        found_paths = [] if is_write else _PATH.findall(arguments)
+        found_paths = [] if name in _WITH_BYTES else _PATH.findall(arguments)
         paths = tuple(
             PurePosixPath(_decoded(folder).decode(), _decoded(path).decode()) for folder, path in found_paths
         )

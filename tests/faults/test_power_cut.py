@@ -12,7 +12,7 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from support import amount
+from support import amount, parts_of
 
 from faults.disk import TRACED, Disk, Operation, operations
 from faults.traced import (
@@ -56,7 +56,7 @@ def backups_on_record(state: State) -> list[str]:
     if "archive" in ledger:
         archive, _ = state[f"{LEDGER.rpartition('/')[0]}/{ledger['archive']}"]
         digest = ledger["archive"].removeprefix("ledger-").removesuffix(".json")
-        older = unpack(digest, archive or b"")["records"]
+        older = unpack(digest, parts_of(archive or b""))["records"]
         records = {name: json.loads(text) for name, text in older.items()} | records
     bases = [record["base"] for record in records.values() if record is not None]
     return [BACKUPS + base for base in bases if base not in {None, "absent"}]
