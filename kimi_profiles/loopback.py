@@ -15,7 +15,12 @@ def is_loopback(host: str) -> bool:
     """
     if host == "localhost" or host.endswith(".localhost"):
         return True
+    address = host.partition("%")[0]
+    if (
+        ":" not in address and not address[-1:].isdigit()
+    ):  # as most hosts: no need to load what knows addresses
+        return False
     try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+        return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False

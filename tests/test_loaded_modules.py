@@ -33,9 +33,11 @@ HEAVY = {
     "importlib.metadata",
     "importlib.resources",
     "inspect",
+    "ipaddress",
     "keyring",
     "locale",
     "logging",
+    "ntpath",
     "platformdirs",
     "pydantic",
     "random",
@@ -54,13 +56,18 @@ HEAVY = {
 
 SCRIPT = """
 import os, sys
-from kimi_profiles.cli import main
+from kimi_profiles import __main__
+
+def leave(status):
+    loaded = (name for name, module in sys.modules.items() if not isinstance(module, __main__._Deferred))
+    print(status, *sorted(loaded), file=sys.__stdout__)
+
 sys.stdout = open(os.devnull, "w")
-status = main(sys.argv[1:])
-print(status, *sorted(sys.modules), file=sys.__stdout__)
+__main__._leave = leave
+__main__.main()
 """
 
-START = "_version arguments call cli errors grammar paths route screen values"
+START = "__main__ _version arguments call cli errors grammar paths route screen values"
 STORE = "commands compiled digests files kept patterns profile secrets store"
 VALUES = "jsontext jsontext.address jsontext.narrow jsontext.strict jsontext.values"
 JSON = f"{VALUES} jsontext.document jsontext.scan"
@@ -133,3 +140,32 @@ def test_a_profile_that_is_not_kept_loads_what_checks_it(
     assert {"pydantic", "deepmerge", "tomllib"} <= loaded
     assert not {"tomlkit", "platformdirs", "filelock", "rich", "keyring"} & loaded
     assert not {"pydantic", "deepmerge", "tomllib"} & run("apply work")
+
+
+def test_what_was_put_off_is_there_when_it_is_needed() -> None:
+    script = """
+import sys
+from kimi_profiles import __main__
+sys.modules["ipaddress"] = deferred = __main__._Deferred("ipaddress")
+import urllib.parse
+assert sys.modules["ipaddress"] is deferred
+try:
+    urllib.parse.urlsplit("https://[::1%]/")
+except ValueError:
+    pass
+real = sys.modules["ipaddress"]
+assert real is not deferred and real.__file__
+from ipaddress import ip_address
+assert ip_address is deferred.ip_address is real.ip_address
+sys.modules["ntpath"] = deferred = __main__._Deferred("ntpath")
+import pathlib, pickle
+pathlib.PureWindowsPath(r"C:\\\\a\\\\..\\\\b").relative_to("c:/a")
+assert pickle.loads(pickle.dumps(ip_address("::1"))).is_loopback
+try:
+    deferred.nonsense
+except AttributeError as error:
+    assert "ntpath" in str(error)
+else:
+    raise AssertionError
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

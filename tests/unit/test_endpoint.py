@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 
 from kimi_profiles.catalogue import read_catalogue
 from kimi_profiles.endpoint import check_base_url, check_token, profile_notices
 from kimi_profiles.errors import EndpointError
+from kimi_profiles.loopback import is_loopback
 from kimi_profiles.profile import Profile
 from kimi_profiles.secrets import Secret
 
@@ -238,3 +241,19 @@ def test_the_notice_about_the_other_region_names_both() -> None:
     assert "moonshot-cn" in notice.message
     assert "moonshot-intl" in notice.message
     assert notice.hint == 'set provider = "moonshot-intl", and give it a key of its own'
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "127.255.255.254", "128.0.0.1", "127.0.0.1%lo", "127.1", "127.0.0.01", "127.0.0.1."),
+        *("::1", "::1%lo", "0:0:0:0:0:0:0:1", "::", "::ffff:127.0.0.1", "fe80::1%eth0", ":", "1::z"),
+        *("", "%", "1", "\u0661", "localhost1", "a.localhost", "localhost", "x", "0x7f000001", "2130706433"),
+    ],
+)
+def test_an_address_is_this_machine_where_the_standard_library_says_so(host: str) -> None:
+    try:
+        expected = ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        expected = host in {"localhost", "a.localhost"}
+    assert is_loopback(host) is expected
