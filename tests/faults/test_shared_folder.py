@@ -380,8 +380,7 @@ def test_a_link_that_appears_at_any_system_call_leads_nowhere_else(
         answers[answer] += 1
         ground.check((name, number, is_brief, answer))
     print(answers)
-    assert answers["done"] > 5
-    assert answers.total() - answers["done"] > 5
+    assert 0 < answers["done"] < answers.total()  # some 25 to 30 of 40
 
 
 @pytest.mark.parametrize(("way", "name"), [(way, name) for way in WAYS for name in WAYS[way][1]])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import stat
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ import pytest
 
 from kimi_profiles import kept
 from kimi_profiles.compiled import CompiledProfiles
-from kimi_profiles.errors import ProfileInvalidError, WriteFailedError
+from kimi_profiles.errors import ProfileInvalidError
 from kimi_profiles.store import ProfileStore
 
 if TYPE_CHECKING:
@@ -258,11 +260,28 @@ def test_where_nothing_can_be_kept_nothing_is_missing(
     file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise WriteFailedError("the disk is full")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(kept, "replace_file", fail)
+    monkeypatch.setattr("os.replace", fail)
     assert ProfileStore.open(file)["work"].name == "work"
     assert list(folder.iterdir()) == []
+
+
+def test_where_the_folder_goes_away_nothing_is_put_beside_it(
+    file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _ = ProfileStore.open(file)["work"]
+    monkeypatch.setattr(kept, "make_folder", lambda *_, **__: shutil.rmtree(folder))
+    monkeypatch.setattr(kept, "_make_room", lambda _: None)
+    assert ProfileStore.open(file)["child"].name == "child"
+    assert list(folder.parent.iterdir()) == []
+
+
+def test_nobody_waits_for_the_disk(file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsync", lambda _: pytest.fail("somebody waits"))
+    _ = ProfileStore.open(file)["work"]
+    assert len(list(folder.iterdir())) == 2
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
 
 def test_a_file_in_the_place_of_the_folder_harms_nobody(file: Path, folder: Path) -> None:
