@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -229,10 +229,13 @@ def large(ours: Ours, folder: Path, scale: Scale) -> Iterator[Case]:
     lay_out(home)
     lay_out(small)
 
+    def times(count: int, code: str, file: Path) -> Job:
+        floor = Job(argv=ours.script(code, str(tiny), str(count)), home=home)
+        return Job(argv=ours.script(code, str(file), str(count)), home=home, floor=floor)
+
     def again(code: str) -> Job:
         count = max(1, round(scale.work_mb * MB / state.stat().st_size))
-        floor = Job(argv=ours.script(code, str(tiny), str(count)), home=home)
-        return Job(argv=ours.script(code, str(state), str(count)), home=home, count=count, floor=floor)
+        return replace(times(count, code, state), count=count)
 
     def apply(home: Path, floor: Job | None = None) -> Job:
         return Job(
@@ -243,7 +246,7 @@ def large(ours: Ours, folder: Path, scale: Scale) -> Iterator[Case]:
             floor=floor,
         )
 
-    def cases(what: str, aim: float) -> Iterator[Case]:
+    def cases(what: str, aim: float | None) -> Iterator[Case]:
         size, against = state.stat().st_size, again(_LOADS)
         yield Case(name=f"{what}: one edit", job=again(_EDIT), against=against, aim=aim, size_bytes=size)
         yield Case(name=f"{what}: `merge_text`", job=again(_MERGE), against=against, size_bytes=size)
@@ -254,7 +257,12 @@ def large(ours: Ours, folder: Path, scale: Scale) -> Iterator[Case]:
 
     for size_mb in scale.sizes_mb:
         write_chats(state, int(size_mb * MB))
-        yield from cases(f"{size_mb} MB", 0.8)
+        yield from cases(f"{size_mb} MB", 0.8 if size_mb == scale.large_mb else None)
+    least, most = scale.sizes_mb[0], scale.sizes_mb[-1]
+    count, part = round(most / least), folder / "part.json"
+    write_chats(part, int(least * MB))
+    name = f"{most} MB: one edit, to {count} of {least} MB"
+    yield Case(name=name, job=times(1, _EDIT, state), against=times(count, _EDIT, part), aim=1.1)
     write_chats(state, int(scale.large_mb * MB), has_emoji=True)
     yield from cases(f"{scale.large_mb} MB with emoji", 0.8)
     write_flat(state, scale.members)
@@ -272,8 +280,8 @@ def many(ours: Ours, folder: Path, scale: Scale) -> Iterator[Case]:
         before = partial(ours.take_out, home) if words[0] == "apply" else nothing
         return Job(argv=ours.command(*words), home=home, before=before)
 
-    def case(name: str, job: Job, against: Job, aim: float | None = None) -> Case:
-        return Case(name=name, job=job, against=against, aim=aim)
+    def case(name: str, job: Job, against: Job, aim: float | None = None, least_rounds: int = 0) -> Case:
+        return Case(name=name, job=job, against=against, aim=aim, least_rounds=least_rounds)
 
     start = ours.start(usual)
     yield case(f"{profiles}: `list --names`, to a start", one(full, "list", "--names"), start)
@@ -295,8 +303,8 @@ def many(ours: Ours, folder: Path, scale: Scale) -> Iterator[Case]:
     lay_out(folder / "homeowner")
     job = Job(argv=script, home=folder / "homeowner", before=make_homes, check=all_applied, count=scale.homes)
     name = f"each of {scale.homes:,} homes in one process"
-    yield case(f"{name}, to a start", job, start, 1 / 5)
-    yield case(f"{name}, to `apply` in a process of its own", job, one(usual, "apply", "p2"), 1 / 5)
+    yield case(f"{name}, to a start", job, start, 1 / 5, 3)
+    yield case(f"{name}, to `apply` in a process of its own", job, one(usual, "apply", "p2"), 1 / 5, 3)
 
     heavy, size_mb = folder / "heavy", scale.large_mb
     lay_out(heavy, many_profiles(3))

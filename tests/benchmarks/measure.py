@@ -91,6 +91,7 @@ class Case:
         against: What it is compared with.
         aim: The ratio that it shall not pass; None if there is no such aim.
         size_bytes: Of the file that it is about, if the memory is to be told as multiples of it.
+        least_rounds: So many there are however long they take, beside the one to warm up.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Case:
     against: Job
     aim: float | None = None
     size_bytes: int = 0
+    least_rounds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +189,15 @@ def measure(case: Case, *, rounds: int, budget_s: float) -> Result:
     Args:
         case: What to measure.
         rounds: How often, beside one round to warm up.
-        budget_s: After so many seconds there are no more rounds. Where the first one took longer, it counts.
+        budget_s: After so many seconds there are no more rounds than the least that the case asks for. Where
+            there is but the one to warm up, it counts.
     """
     pairs: list[tuple[Spent, Spent]] = []
     start = time.monotonic()
     try:
         for _ in range(1 + rounds):
             pairs.append((do(case.against), do(case.job)))
-            if time.monotonic() - start > budget_s:
+            if time.monotonic() - start > budget_s and len(pairs) > case.least_rounds:
                 break
     except DidNotWorkError as error:
         return Result(case.name, case.aim, failure=str(error))

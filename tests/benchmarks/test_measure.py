@@ -104,6 +104,12 @@ def test_a_round_that_takes_all_the_time_there_is_counts(tmp_path: Path) -> None
     assert len(result.jobs_s) == 1
 
 
+def test_a_case_may_ask_for_more_rounds_than_there_is_time_for(tmp_path: Path) -> None:
+    job = python("", tmp_path)
+    result = measure(Case(name="x", job=job, against=job, least_rounds=2), rounds=9, budget_s=0)
+    assert len(result.jobs_s) == 2
+
+
 FAILURES = {
     "it fails": (
         "import sys; print('hint: y', file=sys.stderr); sys.exit('no ~/x')",
