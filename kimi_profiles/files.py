@@ -337,12 +337,8 @@ def set_mode(snapshot: Snapshot, mode: int) -> None:
             os.fchmod(descriptor, mode)
 
 
-def make_folder(path: Path, *, is_durable: bool = True) -> tuple[Path, ...]:
+def make_folder(path: Path) -> tuple[Path, ...]:
     """Make ``path`` and what is missing above it, private (mode 0700).
-
-    Args:
-        path: The folder.
-        is_durable: Whether it has to survive a power cut.
 
     Returns:
         The folders that were made, outer ones first.
@@ -358,7 +354,7 @@ def make_folder(path: Path, *, is_durable: bool = True) -> tuple[Path, ...]:
                 os.mkdir(route.name, PRIVATE_FOLDER, dir_fd=route.folder)
                 made[folder] = route
                 _give_folder(route)
-        for route in made.values() if is_durable else ():
+        for route in made.values():
             _sync_folder(route)
     return tuple(made)
 

@@ -2,8 +2,7 @@
 
 A file is named for the digest of all that decides what is in it. So none is ever out of date; at worst it
 is not there, and its value is found out again. Whatever else may be wrong with one, it counts as not there:
-it is damaged, somebody else's, or others may write to it. So nobody waits until one is safe on the disk. No
-secret belongs here.
+it is damaged, somebody else's, or others may write to it. No secret belongs here.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ class Kept:
             return
         data = json.dumps(value).encode()
         with contextlib.suppress(ProfilesError, OSError):
-            make_folder(self._folder, is_durable=False)
+            make_folder(self._folder)
             _make_room(self._folder)
             _put(self._folder / f"{key}.json", _seal(key, data) + b"\n" + data)
 
@@ -108,11 +107,15 @@ def _put(path: Path, data: bytes) -> None:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(temporary, route.name, src_dir_fd=route.folder, dst_dir_fd=route.folder)
         except BaseException:
             with contextlib.suppress(OSError):  # it may have its name by now
                 os.unlink(temporary, dir_fd=route.folder)
             raise
+        if route.folder is not None:
+            route.sync()
 
 
 def _is_own(folder: Path) -> bool:

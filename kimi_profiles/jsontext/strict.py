@@ -93,20 +93,28 @@ def _object_depth(members: Iterable[tuple[object, object]]) -> int:
 
     It runs for every object of the document, so it takes the shortest way.
     """
+    if not members:
+        return 1
     deepest = 0
     for _, value in members:
-        if value.__class__ is int:
-            if value > deepest:  # noqa: PLR1730 - `max` takes twice the time
-                deepest = value
-        elif value.__class__ is list:
-            depth = _list_depth(value)
-            if depth > deepest:  # noqa: PLR1730
-                deepest = depth
+        if type(value) is not str:
+            if type(value) is int:
+                if value > deepest:  # noqa: PLR1730 - `max` takes twice the time
+                    deepest = value
+            elif type(value) is list:
+                depth = _list_depth(value)
+                if depth > deepest:  # noqa: PLR1730
+                    deepest = depth
     return deepest + 1
 
 
 def _list_depth(values: list[object]) -> int:
-    return _object_depth(enumerate(values)) if values else 1
+    if not values:
+        return 1
+    first = values[0]
+    if type(first) is int and values.count(first) == len(values):  # most lists are of things that are alike
+        return first + 1
+    return _object_depth(enumerate(values))
 
 
 _skip_value = json.JSONDecoder(

@@ -277,13 +277,6 @@ def test_where_the_folder_goes_away_nothing_is_put_beside_it(
     assert list(folder.parent.iterdir()) == []
 
 
-def test_nobody_waits_for_the_disk(file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", lambda _: pytest.fail("somebody waits"))
-    _ = ProfileStore.open(file)["work"]
-    assert len(list(folder.iterdir())) == 2
-    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
-
-
 def test_a_file_in_the_place_of_the_folder_harms_nobody(file: Path, folder: Path) -> None:
     folder.parent.parent.mkdir(parents=True, exist_ok=True)
     folder.parent.write_text("")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import pickle
+import random
 import sys
 
 import pytest
@@ -162,6 +165,22 @@ def test_refused(text: str, line: int, column: int, reason: str) -> None:
 )
 def test_taken(text: str) -> None:
     assert Document(text).text == text
+
+
+SIBLINGS: list[object] = [[], {}, [[]], {"a": {}}, [{}, {}], [{}, True], [True, {}], True, None, 1, "x", [1]]
+
+
+def test_how_deep_a_text_is_does_not_depend_on_what_else_is_in_it() -> None:
+    rng = random.Random(8)
+    for _ in range(400):
+        value: object = rng.choice([[[[]]], {"a": {"a": {}}}])  # deeper than what is beside it
+        depth = rng.choice([63, 64, 65, 66])
+        for _ in range(depth - 3):
+            before, behind = ([rng.choice(SIBLINGS)] * rng.randrange(3) for _ in range(2))
+            inside = [*before, value, *behind]
+            value = inside if rng.random() < 0.5 else dict(enumerate(inside))
+        with contextlib.nullcontext() if depth <= 64 else pytest.raises(JsonTextError, match=DEEP):
+            Document(json.dumps(value))
 
 
 def test_a_caller_who_has_used_up_the_stack_is_not_told_that_the_text_is_wrong() -> None:
