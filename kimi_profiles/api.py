@@ -6,7 +6,6 @@ import contextlib
 import os
 from pathlib import Path
 
-from kimi_profiles.backups import KEPT, Backup, list_backups
 from kimi_profiles.errors import LedgerInvalidError, NotFoundError, Notice
 from kimi_profiles.ledger import Application, ledger_file, needed_backups, read_ledger
 from kimi_profiles.paths import find_places, find_scope
@@ -18,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from kimi_profiles.backups import Backup
     from kimi_profiles.change import Change
     from kimi_profiles.known import KnownFiles
     from kimi_profiles.paths import Places, Scope
@@ -221,6 +221,8 @@ class ClaudeCode:
 
         A ledger that cannot be read is no reason to hide them; which of them unapply needs is not known then.
         """
+        from kimi_profiles.backups import list_backups
+
         needed: set[str] = set()
         with contextlib.suppress(LedgerInvalidError):
             needed = needed_backups(read_ledger(self._ledger))
@@ -256,8 +258,11 @@ class ClaudeCode:
         name = outcome.earlier.profile if outcome.earlier else None
         return _with_restart_notice(Result("restore", name, self.scope.name, outcome.targets, ()))
 
-    def prune_backups(self, *, kept: int = KEPT) -> list[Backup]:
+    def prune_backups(self, *, kept: int | None = None) -> list[Backup]:
         """Forget old copies; of each file the first, the newest ``kept`` and what unapply needs stay.
+
+        Args:
+            kept: How many; as many as ``apply`` leaves, 10, if left out.
 
         Returns:
             What was forgotten.

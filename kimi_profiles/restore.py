@@ -81,8 +81,13 @@ def restore_intent(
     return Intent(holder, None, tuple(targets), taken_out)
 
 
-def forget_backups(state: Path, *, kept: int = KEPT, timeout_s: float) -> list[Backup]:
+def forget_backups(state: Path, *, kept: int | None = None, timeout_s: float) -> list[Backup]:
     """Forget all copies but the first of each file, the newest ``kept``, and those that unapply needs.
+
+    Args:
+        state: The folder of our state.
+        kept: How many; :data:`~kimi_profiles.backups.KEPT` if left out.
+        timeout_s: How long to wait for the lock, in seconds.
 
     Returns:
         What was forgotten.
@@ -95,4 +100,4 @@ def forget_backups(state: Path, *, kept: int = KEPT, timeout_s: float) -> list[B
         return []
     with hold_lock(state / "lock", timeout_s=timeout_s):
         needed = needed_backups(read_ledger(ledger_file(state)))
-        return prune_backups(state / "backups", needed=needed, kept=kept)
+        return prune_backups(state / "backups", needed=needed, kept=KEPT if kept is None else kept)

@@ -73,10 +73,10 @@ VALUES = "jsontext jsontext.address jsontext.narrow jsontext.strict jsontext.val
 JSON = f"{VALUES} jsontext.document jsontext.scan"
 HIDDEN = "client layers request survey"
 PREDICTION = f"{HIDDEN} known"
-RECORDS = "backups drift entries ledger status"
+RECORDS = "drift entries ledger status"
 SHELL = "catalogue change claude credentials endpoint environment loopback shells"
 APPLYING = (
-    "api catalogue change claude credentials difference endpoint git homes intents jsontext.edit "
+    "api backups catalogue change claude credentials difference endpoint git homes intents jsontext.edit "
     "jsontext.layout jsontext.splices jsontext.wanted layers locks loopback plan report restore supplied "
     "targets"
 )

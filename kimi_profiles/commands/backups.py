@@ -106,7 +106,7 @@ def _restore(call: Call) -> None:
 
 
 def _prune(call: Call) -> None:
-    gone = call.claude().prune_backups(kept=KEPT if call.args.keep is None else call.args.keep)
+    gone = call.claude().prune_backups(kept=call.args.keep)
     _answer(call, changed=bool(gone), removed=list(map(_json, gone)))
     for backup in gone:
         call.say(("  - ", "remove"), f"{backup.id}  {_moment(backup)}  {short_path(backup.path)}")

@@ -261,8 +261,9 @@ def large(ours: Ours, folder: Path, scale: Scale) -> Iterator[Case]:
     least, most = scale.sizes_mb[0], scale.sizes_mb[-1]
     count, part = round(most / least), folder / "part.json"
     write_chats(part, int(least * MB))
-    name = f"{most} MB: one edit, to {count} of {least} MB"
-    yield Case(name=name, job=times(1, _EDIT, state), against=times(count, _EDIT, part), aim=1.1)
+    for what, code, aim in (("one edit", _EDIT, 1.5), ("`json.loads`", _LOADS, None)):
+        name = f"{most} MB: {what}, to {count} times {least} MB"
+        yield Case(name=name, job=times(1, code, state), against=times(count, code, part), aim=aim)
     write_chats(state, int(scale.large_mb * MB), has_emoji=True)
     yield from cases(f"{scale.large_mb} MB with emoji", 0.8)
     write_flat(state, scale.members)
