@@ -289,12 +289,16 @@ def many(ours: Ours, folder: Path, scale: Scale) -> Iterator[Case]:
     yield case(f"{profiles}: `apply`, to a start", one(full, "apply", last), start)
     yield case(f"{profiles}: `apply`, to one with 3", one(full, "apply", last), one(usual, "apply", "p2"))
 
-    homes = folder / "homes"
+    homes, alone = folder / "homes", folder / "alone"
+
+    def make_home(home: Path) -> None:
+        shutil.rmtree(home, ignore_errors=True)
+        write(home / ".claude" / "settings.json", "{}\n")
 
     def make_homes() -> None:
         shutil.rmtree(homes, ignore_errors=True)
         for number in range(scale.homes):
-            write(homes / str(number) / ".claude" / "settings.json", "{}\n")
+            make_home(homes / str(number))
 
     def all_applied() -> None:
         for home in homes.iterdir():
@@ -305,7 +309,14 @@ def many(ours: Ours, folder: Path, scale: Scale) -> Iterator[Case]:
     job = Job(argv=script, home=folder / "homeowner", before=make_homes, check=all_applied, count=scale.homes)
     name = f"each of {scale.homes:,} homes in one process"
     yield case(f"{name}, to a start", job, start, 1 / 5, 3)
-    yield case(f"{name}, to `apply` in a process of its own", job, one(usual, "apply", "p2"), 1 / 5, 3)
+    store = folder / "homeowner" / ".config" / "kimi-profiles" / "profiles.toml"
+    single = Job(
+        argv=ours.command("apply", "work", "--home", str(alone), "--store", str(store)),
+        home=folder / "homeowner",
+        before=partial(make_home, alone),
+        check=partial(expect, alone, applied=True),
+    )
+    yield case(f"{name}, to `apply --home` in a process of its own", job, single, 1 / 5, 3)
 
     heavy, size_mb = folder / "heavy", scale.large_mb
     lay_out(heavy, many_profiles(3))
