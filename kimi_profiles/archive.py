@@ -29,6 +29,7 @@ LOST = "restore this file; or move ledger.json away, and restore backups by hand
 _DIGITS = 32
 _BEGINNING, _END = b'{"index": {\n', b'}},\n"texts": [\n'
 _CHUNK_BYTES = 1 << 18
+_SOME_LINES_BYTES = 1 << 12
 
 ReadPart: TypeAlias = "Callable[[int, int], bytes]"
 """From a place and a length, both in bytes, to what stands there in a file; less where the file ends."""
@@ -40,6 +41,8 @@ class OpenParts:
     Args:
         descriptor: Of the file; it may be closed afterwards.
     """
+
+    _descriptor = -1
 
     def __init__(self, descriptor: int) -> None:
         self._size_bytes = os.fstat(descriptor).st_size
@@ -54,7 +57,8 @@ class OpenParts:
         return os.read(self._descriptor, length)
 
     def __del__(self) -> None:
-        os.close(self._descriptor)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
 
 class Archive(Mapping[str, bytes]):
@@ -87,12 +91,13 @@ class Archive(Mapping[str, bytes]):
         return isinstance(name, str) and self._line(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        lines, here = self._lines.decode("ascii"), 1
-        with self._checked():
-            while here < len(lines):
-                name, end = _decode(lines, here)
-                yield name
-                here = lines.index("\n", end) + 1
+        lines, start = self._lines, 1
+        while start < len(lines):
+            stop = lines.find(b"\n", min(start + _SOME_LINES_BYTES, len(lines) - 1))
+            with self._checked():
+                names = json.loads(b"{%s}" % lines[start:stop].rstrip(b","))
+            yield from names
+            start = stop + 1
 
     def __len__(self) -> int:
         return self._lines.count(b"\n") - 1
@@ -182,9 +187,6 @@ def unpack(digest: str, read: ReadPart, *, path: Path | None = None) -> dict[str
     sections = head[len(_BEGINNING) : -len(_END)].split(b"\n},\n")
     found = (section.partition(b": {\n") for section in sections)
     return {json.loads(name): Archive(lines.strip(), read_text, path) for name, _, lines in found}
-
-
-_decode = json.JSONDecoder().raw_decode
 
 
 def _quoted(word: str) -> bytes:

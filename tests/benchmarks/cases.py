@@ -109,7 +109,7 @@ class Scale:
 
 FULL = Scale(
     sizes_mb=(1, 4, 16, 20, 64),
-    work_mb=32,
+    work_mb=16,
     whole_mb=10,
     large_mb=20,
     members=450_000,

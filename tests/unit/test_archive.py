@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -137,6 +138,7 @@ def test_they_are_found_as_a_look_at_each_would_find_them() -> None:
 
 def test_a_large_index_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "_CHUNK_BYTES", 7)
+    monkeypatch.setattr(archive, "_SOME_LINES_BYTES", 30)
     assert unpack(DIGEST, parts_of(PACKED)) == SECTIONS
 
 
@@ -153,6 +155,18 @@ def test_parts_stay_those_of_the_file_that_was_opened(tmp_path: Path) -> None:
     for start, length in ((-1, 1), (0, -1)):
         with pytest.raises((OSError, ValueError)):
             read(start, length)
+
+
+def test_where_nothing_more_can_be_opened_only_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("os.dup", fail)
+    with (tmp_path / "file").open() as file, pytest.raises(OSError, match="Too many"):
+        OpenParts(file.fileno())
 
 
 @pytest.mark.skipif(not OPEN.is_dir(), reason="descriptors are counted as Linux lists them")
