@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-
-from deepmerge import Merger
-from deepmerge.strategy.dict import DictStrategies
+import functools
 
 from kimi_profiles.catalogue import nearest
 from kimi_profiles.declaration import check_table, fault
@@ -16,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
+
+    from deepmerge import Merger
 
     from kimi_profiles.catalogue import Catalogue, Provider
     from kimi_profiles.declaration import ModelsTable, ProfileTable, TokenTable
@@ -187,17 +187,24 @@ def _token(table: TokenTable | None, provider: Provider | None) -> TokenRef | No
     return TokenRef("keyring", service, (table.username,) if table.username is not None else ())
 
 
-def _merge_tables(config: Merger, path: list[str], base: dict[str, Any], nxt: dict[str, Any]) -> Any:
-    if path == ["auth", "token"]:
-        return nxt  # one reference; two half ones would be none
-    return DictStrategies.strategy_merge(config, path, base, nxt)
+@functools.cache
+def _merger() -> Merger:
+    from deepmerge import Merger  # most profiles inherit nothing that had to be merged
+    from deepmerge.strategy.dict import DictStrategies
 
+    def merge_tables(config: Merger, path: list[str], base: dict[str, Any], nxt: dict[str, Any]) -> Any:
+        if path == ["auth", "token"]:
+            return nxt  # one reference; two half ones would be none
+        return DictStrategies.strategy_merge(config, path, base, nxt)
 
-_merger = Merger([(dict, _merge_tables)], ["override"], ["override"])
+    return Merger([(dict, merge_tables)], ["override"], ["override"])
 
 
 def _merge(merged: dict[str, Any], origins: dict[str, str], table: dict[str, Any], source: str) -> None:
-    _merger.merge(merged, copy.deepcopy(table))
+    if merged:
+        _merger().merge(merged, copy.deepcopy(table))
+    else:
+        merged.update(copy.deepcopy(table))
     for key in _leaves(table, ()):
         origins[key] = source
     for gone in origins.keys() - set(_leaves(merged, ())):

@@ -137,9 +137,18 @@ def test_a_profile_that_is_not_kept_loads_what_checks_it(
 ) -> None:
     shutil.rmtree(isolated_environment / ".cache")
     loaded = run("apply work")
-    assert {"pydantic", "deepmerge", "tomllib"} <= loaded
-    assert not {"tomlkit", "platformdirs", "filelock", "rich", "keyring"} & loaded
-    assert not {"pydantic", "deepmerge", "tomllib"} & run("apply work")
+    assert {"pydantic", "tomllib"} <= loaded
+    assert not {"deepmerge", "tomlkit", "platformdirs", "filelock", "rich", "keyring"} & loaded
+    assert not {"pydantic", "tomllib"} & run("apply work")
+
+
+def test_what_merges_tables_is_loaded_for_a_profile_that_inherits(
+    run: Callable[[str], set[str]], isolated_environment: Path
+) -> None:
+    store = isolated_environment / ".config" / "kimi-profiles" / "profiles.toml"
+    store.write_text(PROFILES + '[profiles.child]\nextends = "work"\n')
+    assert "deepmerge" not in run("plan work")
+    assert "deepmerge" in run("plan child")
 
 
 def test_what_was_put_off_is_there_when_it_is_needed() -> None:
