@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 
 import pytest
 
-from kimi_profiles.jsontext import canonical, dumps, loads
+from kimi_profiles.jsontext import canonical, dumps, loads, values
 
 EQUAL = {
     "white space": ('{"a":[1,2]}', ' {\t"a" :\r\n[ 1 , 2 ] } '),
@@ -126,3 +128,14 @@ def test_dumps(value: object, options: dict[str, str], text: str) -> None:
 def test_dumps_refuses(value: object) -> None:
     with pytest.raises(ValueError):
         dumps(value)
+
+
+def test_what_obviously_is_canonical_is() -> None:
+    rng = random.Random(12)
+    pattern = re.compile(r'"[ !#-\[\]-~]*"|true|false|null')
+    words = ["true", "false", "null", '"', '""', "true ", "tru", ""]
+    for _ in range(20_000):
+        word = "".join(rng.choices('"\\ !#[]~\x7f\x80a\n\ttruefalsn0\u00e9', k=rng.randrange(7)))
+        words.append(f'"{word}"' if rng.random() < 0.5 else word)
+    for word in words:
+        assert values._is_canonical(word) == bool(pattern.fullmatch(word)), word
