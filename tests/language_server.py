@@ -124,7 +124,10 @@ class LanguageServer:
             if header.lower().startswith(b"content-length:"):
                 length = int(header.partition(b":")[2])
             elif header == b"\r\n":
-                message = json.loads(stream.read(length))
+                body = stream.read(length)
+                if len(body) < length:  # it was ended in the middle of a message
+                    return
+                message = json.loads(body)
                 if "method" in message and "id" in message:
                     with contextlib.suppress(OSError):  # it may be about to end
                         self._send({"id": message["id"], "result": self._reply(message)})
