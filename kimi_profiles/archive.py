@@ -104,8 +104,8 @@ class Archive(Mapping[str, bytes]):
 
     def mentioning(self, word: str) -> Iterator[str]:
         """Names of the texts that were packed with ``word``, or are called so, in the order of the texts."""
-        here = 0
-        while (here := self._lines.find(_quoted(word), here)) >= 0:
+        quoted, here = _quoted(word), 0
+        while (here := self._lines.find(quoted, here)) >= 0:
             start, here = self._around(here)
             name, *_, words = self._entry(self._lines[start:here])
             if word == name or word in words:

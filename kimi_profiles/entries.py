@@ -55,11 +55,10 @@ class Entries(Mapping["str", "T"]):
         self._known: dict[str, T] = {}
 
     def __getitem__(self, name: str) -> T:
-        if name not in self:
+        if self._is_gone(name):
             raise KeyError(name)
         if name not in self._known:
-            is_recent = name in self.texts
-            self._known[name] = self._read(name, self.texts[name] if is_recent else self._older[name])
+            self._known[name] = self._read(name, self._text_of(name))
         return self._known[name]
 
     def __contains__(self, name: object) -> bool:
@@ -76,7 +75,7 @@ class Entries(Mapping["str", "T"]):
 
     def all_texts(self) -> dict[str, bytes]:
         """Name → the value as JSON, those of the archive among them."""
-        return {name: self.texts[name] if name in self.texts else self._older[name] for name in self}
+        return {name: self._text_of(name) for name in self}
 
     def changed(self, values: Mapping[str, T | None]) -> Entries[T]:
         """The same with some values replaced or added, or with ``None`` taken out; no other is read."""
@@ -102,6 +101,9 @@ class Entries(Mapping["str", "T"]):
         older = () if self._archive is None else self._archive.mentioning(word)
         recent = [name for name, text in self.texts.items() if quoted in text]
         return [name for name in older if name not in self.texts] + recent
+
+    def _text_of(self, name: str) -> bytes:
+        return self.texts[name] if name in self.texts else self._older[name]
 
     def _is_gone(self, name: str) -> bool:
         return self.texts.get(name) == _GONE and name in self._older

@@ -16,9 +16,7 @@ def is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
     address = host.partition("%")[0]
-    if (
-        ":" not in address and not address[-1:].isdigit()
-    ):  # as most hosts: no need to load what knows addresses
+    if ":" not in address and not address[-1:].isdigit():  # a name; what knows addresses need not be loaded
         return False
     try:
         return ipaddress.ip_address(address).is_loopback

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kimi_profiles.claude import Surroundings, helper_line, settings_changes
-from kimi_profiles.drift import find_drift
+from kimi_profiles.drift import Drift, find_drift
 from kimi_profiles.errors import LedgerInvalidError, ProfilesError, TokenUnavailableError
 from kimi_profiles.ledger import Record, union
 from kimi_profiles.plan import decoded, document_of, plan_document
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kimi_profiles.change import Action, Change
-    from kimi_profiles.drift import Drift
     from kimi_profiles.jsontext.document import Document
     from kimi_profiles.plan import TextPlan
     from kimi_profiles.profile import Profile
