@@ -16,8 +16,8 @@ from pathlib import Path
 from kimi_profiles._version import __version__
 from kimi_profiles.digests import sha256
 from kimi_profiles.errors import ProfilesError
-from kimi_profiles.files import PRIVATE, make_folder
-from kimi_profiles.route import STAY, follow
+from kimi_profiles.files import PRIVATE, FileChangedError, make_folder, replace_file, take_snapshot
+from kimi_profiles.route import STAY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ __all__ = ["Kept", "program"]
 
 _MAX_SIZE_BYTES = 4 << 20
 _MOST_FILES = 200
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | STAY
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | STAY
 
 
@@ -58,10 +57,16 @@ class Kept:
         if not _is_own(self._folder):
             return
         data = json.dumps(value).encode()
-        with contextlib.suppress(ProfilesError, OSError):
+        path = self._folder / f"{key}.json"
+        with contextlib.suppress(ProfilesError, FileChangedError, OSError):
             make_folder(self._folder)
             _make_room(self._folder)
-            _put(self._folder / f"{key}.json", _seal(key, data) + b"\n" + data)
+            replace_file(
+                take_snapshot(path, limit_bytes=_MAX_SIZE_BYTES),
+                _seal(key, data) + b"\n" + data,
+                mode=PRIVATE,
+                temporary=f".{key}.{os.getpid()}",
+            )
 
 
 def program(*files: str) -> str:
@@ -94,28 +99,6 @@ def _own_bytes(path: Path) -> bytes:
         if not is_own or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or status.st_size > _MAX_SIZE_BYTES:
             return b""
         return file.read()
-
-
-def _put(path: Path, data: bytes) -> None:
-    """Make a file of these bytes, or put it in the place of another one."""
-    with follow(path, follow_symlinks=False) as route:
-        route.check(None)
-        if route.missing:
-            raise FileNotFoundError
-        temporary = route.at(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(temporary, _CREATE, PRIVATE, dir_fd=route.folder)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, route.name, src_dir_fd=route.folder, dst_dir_fd=route.folder)
-        except BaseException:
-            with contextlib.suppress(OSError):  # it may have its name by now
-                os.unlink(temporary, dir_fd=route.folder)
-            raise
-        if route.folder is not None:
-            route.sync()
 
 
 def _is_own(folder: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import stat
@@ -12,7 +11,7 @@ import pytest
 
 from kimi_profiles import kept
 from kimi_profiles.compiled import CompiledProfiles
-from kimi_profiles.errors import ProfileInvalidError
+from kimi_profiles.errors import ProfileInvalidError, WriteFailedError
 from kimi_profiles.store import ProfileStore
 
 if TYPE_CHECKING:
@@ -260,9 +259,9 @@ def test_where_nothing_can_be_kept_nothing_is_missing(
     file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise WriteFailedError("the disk is full")
 
-    monkeypatch.setattr("os.replace", fail)
+    monkeypatch.setattr(kept, "replace_file", fail)
     assert ProfileStore.open(file)["work"].name == "work"
     assert list(folder.iterdir()) == []
 
