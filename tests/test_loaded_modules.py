@@ -139,6 +139,7 @@ def test_a_profile_that_is_not_kept_loads_what_checks_it(
     loaded = run("apply work")
     assert {"pydantic", "tomllib"} <= loaded
     assert not {"deepmerge", "tomlkit", "platformdirs", "filelock", "rich", "keyring"} & loaded
+    assert not {"calendar", "csv", "hmac", "linecache", "lzma", "random", "secrets", "socket"} & loaded
     assert not {"pydantic", "tomllib"} & run("apply work")
 
 
