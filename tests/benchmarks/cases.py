@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -289,16 +290,17 @@ def many(ours: Ours, folder: Path, scale: Scale) -> Iterator[Case]:
     yield case(f"{profiles}: `apply`, to a start", one(full, "apply", last), start)
     yield case(f"{profiles}: `apply`, to one with 3", one(full, "apply", last), one(usual, "apply", "p2"))
 
-    homes, alone = folder / "homes", folder / "alone"
+    homes, alone, used = folder / "homes", folder / "alone", folder / "used"
+    used.mkdir()
+    numbers = itertools.count()
 
-    def make_home(home: Path) -> None:
-        shutil.rmtree(home, ignore_errors=True)
-        write(home / ".claude" / "settings.json", "{}\n")
-
-    def make_homes() -> None:
-        shutil.rmtree(homes, ignore_errors=True)
-        for number in range(scale.homes):
-            make_home(homes / str(number))
+    def make_homes(parent: Path, count: int) -> None:
+        # Not removed yet: ext4 passes by each inode that was removed lately when it looks for a free one,
+        # and nobody who applies a profile to a thousand homes has just removed as many.
+        if parent.exists():
+            parent.rename(used / str(next(numbers)))
+        for number in range(count):
+            write(parent / str(number) / ".claude" / "settings.json", "{}\n")
 
     def all_applied() -> None:
         for home in homes.iterdir():
@@ -306,15 +308,21 @@ def many(ours: Ours, folder: Path, scale: Scale) -> Iterator[Case]:
 
     script = ours.script(_HOMES, str(homes))
     lay_out(folder / "homeowner")
-    job = Job(argv=script, home=folder / "homeowner", before=make_homes, check=all_applied, count=scale.homes)
+    job = Job(
+        argv=script,
+        home=folder / "homeowner",
+        before=partial(make_homes, homes, scale.homes),
+        check=all_applied,
+        count=scale.homes,
+    )
     name = f"each of {scale.homes:,} homes in one process"
     yield case(f"{name}, to a start", job, start, 1 / 5, 3)
     store = folder / "homeowner" / ".config" / "kimi-profiles" / "profiles.toml"
     single = Job(
-        argv=ours.command("apply", "work", "--home", str(alone), "--store", str(store)),
+        argv=ours.command("apply", "work", "--home", str(alone / "0"), "--store", str(store)),
         home=folder / "homeowner",
-        before=partial(make_home, alone),
-        check=partial(expect, alone, applied=True),
+        before=partial(make_homes, alone, 1),
+        check=partial(expect, alone / "0", applied=True),
     )
     yield case(f"{name}, to `apply --home` in a process of its own", job, single, 1 / 5, 3)
 
