@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _FEWER_COLLECTIONS = 100_000  # what is loaded stays, and to look at it again and again takes a while
-# The standard library and pydantic load these for what this program does not ask of them. The first two take
-# 0.15 times as long as Python's own start; the others, which come with pydantic, as long as that start.
+# The standard library and pydantic load these for what this program does not ask of them. The first four take
+# 0.2 times as long as Python's own start; the others, which come with pydantic, as long as that start.
 _SELDOM_USED = (
-    *("ipaddress", "ntpath"),
+    *("fnmatch", "ipaddress", "ntpath", "warnings"),
     *("bz2", "calendar", "csv", "linecache", "lzma", "random", "secrets", "socket", "tempfile", "tokenize"),
     "zipfile",
 )

@@ -27,6 +27,7 @@ HEAVY = {
     "deepmerge",
     "email",
     "filelock",
+    "fnmatch",
     "gettext",
     "hashlib",
     "importlib",
@@ -51,6 +52,7 @@ HEAVY = {
     "tomlkit",
     "tomllib",
     "typing",
+    "warnings",
     "zipfile",
 }
 
