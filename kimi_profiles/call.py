@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from kimi_profiles.api import ClaudeCode
     from kimi_profiles.errors import Notice
+    from kimi_profiles.progress import Say
     from kimi_profiles.screen import Screen
     from kimi_profiles.store import ProfileStore
 
@@ -134,13 +135,14 @@ class Call:
         if not self.is_json and not self.is_quiet:
             self.out.whole(*segments)
 
-    def busy(self, what: str) -> contextlib.AbstractContextManager[None]:
-        """While the block runs, tell people on a terminal what takes so long, if it takes long."""
-        if self.is_quiet:
-            return contextlib.nullcontext()
-        from kimi_profiles.progress import show_progress
+    def busy(self, what: str) -> contextlib.AbstractContextManager[Say]:
+        """While the block runs, tell people on a terminal what takes so long, if it takes long.
 
-        return show_progress(what, self.err)
+        The block may say how far it is.
+        """
+        from kimi_profiles.progress import say_nothing, show_progress
+
+        return contextlib.nullcontext(say_nothing) if self.is_quiet else show_progress(what, self.err)
 
     def warn(self, notices: Iterable[Notice]) -> None:
         """Print what is odd, to standard error."""

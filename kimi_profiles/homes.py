@@ -69,15 +69,19 @@ def on_homes(
         UsageError: Another option says which files to edit.
         ProfilesError: The list cannot be read. No home was touched.
     """
+    from kimi_profiles.progress import say_nothing
+
     _check_alone(call)
     homes = read_homes(call.args.homes_from)
     work = make_work(call)
     tally = _Tally()
     # Where each home gets its line on a terminal, these lines are the progress.
     is_told = call.out.is_terminal and not call.is_json
-    with contextlib.nullcontext() if is_told else call.busy(f"working on {len(homes):,} homes"):
+    working = f"working on {len(homes):,} homes"
+    with contextlib.nullcontext(say_nothing) if is_told else call.busy(working) as say:
         for outcome in each_home(homes, lambda home: work(call.claude(home))):
             tally.add(outcome)
+            say(f"{working}, {tally.count:,} done")
             answer = _tell(call, command, outcome)
             tally.answers += [{"home": str(outcome.home), **answer}] if call.is_json else []
     _tell_all(call, command, tally, what="to change" if is_dry else "changed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -13,13 +14,13 @@ from typing import TYPE_CHECKING
 import pytest
 from commands.conftest import STORE, TOKEN, Told, tree
 
-from kimi_profiles import credentials
+from kimi_profiles import credentials, progress
 from kimi_profiles.cli import main
 from kimi_profiles.errors import InvalidError
 from kimi_profiles.homes import each_home, parse_homes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="paths, links and modes as POSIX has them")
 
@@ -278,6 +279,21 @@ def test_options_that_say_otherwise_are_refused(
 
 def test_token_and_list_cannot_both_come_on_standard_input(fleet: Callable[[str], Told]) -> None:
     assert fleet("apply work --homes-from - --token-stdin").status == 2
+
+
+def test_who_looks_is_told_how_far_it_is(
+    fleet: Callable[[str], Told], listed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    @contextlib.contextmanager
+    def show(what: str, _: object) -> Iterator[Callable[[str], None]]:
+        said.append(what)
+        yield said.append
+
+    monkeypatch.setattr(progress, "show_progress", show)
+    assert fleet(f"apply work --homes-from {listed}").status == 0
+    assert said == ["working on 3 homes", *(f"working on 3 homes, {count} done" for count in (1, 2, 3))]
 
 
 def test_a_list_that_is_not_there_is_told(fleet: Callable[[str], Told], tmp_path: Path) -> None:

@@ -25,9 +25,9 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     import rich.status  # noqa: F401 - so that importing it takes no time of the tests
 
 
-def until_told(stream: io.StringIO) -> None:
+def until_told(stream: io.StringIO, what: str = "reading") -> None:
     deadline = time.monotonic() + 20
-    while "reading" not in stream.getvalue() and time.monotonic() < deadline:
+    while what not in stream.getvalue() and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
@@ -37,6 +37,17 @@ def test_what_takes_long_is_told_and_the_line_is_gone_after_it() -> None:
         until_told(stream)
     assert "reading …" in stream.getvalue()
     assert stream.getvalue().endswith("\x1b[2K")  # the line is cleared
+
+
+def test_the_line_says_how_far_it_is() -> None:
+    stream = Terminal()
+    with show_progress("reading", Screen(stream, color="never")) as say:
+        say("reading, 1 done")
+        until_told(stream)
+        say("reading, 2 done")
+        until_told(stream, "2 done")
+    assert "reading, 1 done …" in stream.getvalue()
+    assert "reading, 2 done …" in stream.getvalue()
 
 
 def test_what_is_done_soon_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
