@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from commands.conftest import TOKEN
+from commands.conftest import TOKEN, Run
+
+from kimi_profiles import kept
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="descriptors as POSIX has them")
 
@@ -96,3 +99,13 @@ def test_what_a_command_printed_before_it_failed_is_there() -> None:
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     done = subprocess.run([sys.executable, "-c", HALF], env=buffered, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (75, b"half a line", b"")
+
+
+def test_a_signal_is_not_taken_for_an_error_that_does_no_harm(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What cannot be kept for the next run, whatever the error, is not told.
+    monkeypatch.setattr(kept, "replace_file", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    told = run("env work")
+    assert (told.status, told.out) == (128 + signal.SIGTERM, "")
+    assert "interrupted" in told.err

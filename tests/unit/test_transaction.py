@@ -1239,11 +1239,11 @@ def test_a_lock_is_waited_for_once(place: Place) -> None:
 def test_backups_of_other_files_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place(tmp_path).fill()
     other = save_backup(place.state / "backups", tmp_path / "other.json", b"{}", mode=0o600).split("/")[0]
-    opened: list[str] = []
+    opened: set[str] = set()
     real = os.open
 
     def spy(path: Any, *args: Any, **kwargs: Any) -> int:
-        opened.append(os.fsdecode(path))
+        opened.update(Path(os.fsdecode(path)).parts)
         return real(path, *args, **kwargs)
 
     monkeypatch.setattr(os, "open", spy)
