@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import sys
+from _thread import RLock  # threading would take a while to load
 from types import ModuleType
 
 TYPE_CHECKING = False
@@ -16,12 +17,12 @@ __all__ = ["main"]
 
 _FEWER_COLLECTIONS = 100_000  # what is loaded stays, and to look at it again and again takes a while
 # The standard library and pydantic load these for what this program does not ask of them. The first four take
-# 0.2 times as long as Python's own start; the others, which come with pydantic, as long as that start.
+# 0.2 times as long as Python's own start; the others, which come with pydantic, nearly as long as that start.
 _SELDOM_USED = (
     *("fnmatch", "ipaddress", "ntpath", "warnings"),
-    *("bz2", "calendar", "csv", "linecache", "lzma", "random", "secrets", "socket", "tempfile", "tokenize"),
-    "zipfile",
+    *("calendar", "csv", "linecache", "random", "secrets", "socket", "tempfile", "tokenize"),
 )
+_ONE_AT_A_TIME = RLock()
 
 
 def main() -> NoReturn:
@@ -38,13 +39,20 @@ def main() -> NoReturn:
 
 
 class _Deferred(ModuleType):
-    """A module that is loaded when something of it is looked at."""
+    """A module that is loaded when something of it is looked at, or changed."""
 
     def __getattr__(self, name: str) -> Any:
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
+        return getattr(self._load(), name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self._load(), name, value)
+
+    def _load(self) -> ModuleType:
+        with _ONE_AT_A_TIME:
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
         __import__(self.__name__)
-        return getattr(sys.modules[self.__name__], name)
+        return sys.modules[self.__name__]
 
 
 def _open_standard_streams() -> None:

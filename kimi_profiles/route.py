@@ -1,11 +1,12 @@
-"""From a path to its file, so that nobody can lead us elsewhere on the way.
+"""From a path to its file, one folder at a time, so that nobody can lead us elsewhere on the way.
 
 Promised on Linux and macOS: what is done with a :class:`Route` happens in the very folder that was checked,
 whatever becomes of its name meanwhile. A link that belongs to somebody else than us or root only leads to
 what belongs to that somebody: it can lend us nothing that is not theirs. Windows has neither owners nor
 descriptors of folders in this sense; there a route is just the resolved path.
 
-Where links are on the way, or may be, it is gone one folder at a time.
+What Linux calls a folder that is open (``/proc/self/fd``) would take fewer calls and proves nothing: a folder
+in the mounts of another process may be called the same.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import sys
 from pathlib import Path
 
 from kimi_profiles.errors import NotPermittedError
@@ -159,13 +159,8 @@ class _Walk:
         self.path = path
         self.follow_symlinks = follow_symlinks
         self.here: list[str] = []  # names of the folders that we are in
+        self.folder = os.open("/", _FOLDER)
         self.rest = list(reversed(path.parts[1:]))
-        folder = _open_without_links(path.parent)
-        if folder is None:
-            self.folder = os.open("/", _FOLDER)
-        else:
-            self.folder = folder
-            self.here, self.rest = list(path.parts[1:-1]), self.rest[:1]
         self.lenders: set[int] = set()
         self.links = 0
         self.link: Path | None = None  # the outermost that we are in
@@ -252,28 +247,6 @@ class _Walk:
         """The route to what is called ``parts`` from here; all but the last of them are missing."""
         real = Path("/", *self.here, *parts) if self.links else self.path
         return Route(self.path, real, parts[-1], self.folder, parts[:-1], frozenset(self.lenders))
-
-
-def _open_without_links(folder: Path) -> int | None:
-    """A descriptor of ``folder`` if no link is in that path; ``None`` where that cannot be told at once.
-
-    Linux says what it calls a folder that is open. Whatever was followed to open this one: if it is called
-    so, it is what the steps from the root lead to.
-    """
-    if sys.platform != "linux":
-        return None
-    try:
-        descriptor = os.open(folder, _FOLDER)
-    except OSError:
-        return None
-    try:
-        name = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 - a Path of its own takes longer
-    except OSError:
-        name = None
-    if name == str(folder):
-        return descriptor
-    os.close(descriptor)
-    return None
 
 
 def _resolve(path: Path) -> Path:

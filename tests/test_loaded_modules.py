@@ -141,7 +141,7 @@ def test_a_profile_that_is_not_kept_loads_what_checks_it(
     loaded = run("apply work")
     assert {"pydantic", "tomllib"} <= loaded
     assert not {"deepmerge", "tomlkit", "platformdirs", "filelock", "rich", "keyring"} & loaded
-    assert not {"calendar", "csv", "hmac", "linecache", "lzma", "random", "secrets", "socket"} & loaded
+    assert not {"calendar", "csv", "hmac", "linecache", "random", "secrets", "socket"} & loaded
     assert not {"pydantic", "tomllib"} & run("apply work")
 
 
@@ -173,6 +173,10 @@ sys.modules["ntpath"] = deferred = __main__._Deferred("ntpath")
 import pathlib, pickle
 pathlib.PureWindowsPath(r"C:\\\\a\\\\..\\\\b").relative_to("c:/a")
 assert pickle.loads(pickle.dumps(ip_address("::1"))).is_loopback
+sys.modules["csv"] = changed = __main__._Deferred("csv")
+changed.QUOTE_ALL = "changed"
+import csv
+assert csv is not changed and csv.QUOTE_ALL == changed.QUOTE_ALL == "changed"
 try:
     deferred.nonsense
 except AttributeError as error:

@@ -14,6 +14,7 @@ import mmap
 import os
 import random
 import shutil
+import subprocess
 import tempfile
 import time
 from collections import Counter
@@ -227,6 +228,35 @@ def test_a_link_of_somebody_else_to_their_own_file_is_followed(ground: Ground) -
     assert (folder / "real.json").stat().st_uid == NOBODY
 
 
+def test_a_folder_that_is_called_the_same_in_another_namespace_is_refused(ground: Ground) -> None:
+    # There the vault is mounted where the link to it lies: what the system calls it tells of no link.
+    there = ground.prepare() / "there"
+    mount = 'mount -t tmpfs none "$1" && mkdir "$1/there" && mount --rbind "$2" "$1/there" && cd /'
+    command = ["unshare", "-Urm", "sh", "-c", f"{mount} && echo ready && exec sleep 60", "sh"]
+    theirs = subprocess.Popen(
+        [*command, str(there.parent), str(ground.vault)],
+        stdout=subprocess.PIPE,
+        text=True,
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=[],
+    )
+    try:
+        if theirs.stdout is None or theirs.stdout.readline() != "ready\n":
+            unavailable("nobody may make a namespace here")
+        there.symlink_to(f"/proc/{theirs.pid}/root{there}")
+        os.chown(there, NOBODY, NOBODY, follow_symlinks=False)
+        assert (there / "settings.json").read_bytes() == ROOTS
+        for name in ("settings.json", ".claude/settings.json"):
+            with pytest.raises(NotPermittedError, match="the link leads in a circle"):
+                ClaudeCode.at(there / name).apply(PROFILE, token=TOKEN)
+    finally:
+        theirs.kill()
+        theirs.communicate()
+
+    ground.check("namespace")
+
+
 def test_a_file_that_somebody_put_where_anybody_may_is_refused(ground: Ground) -> None:
     file = ground.shared / "settings.json"
     file.write_bytes(b"{}")
@@ -396,16 +426,13 @@ def test_a_link_that_is_there_just_when_a_name_is_opened_is_not_followed(
 
     def swapped(path: Any, *args: Any, **kwargs: Any) -> int:
         nonlocal count
-        way = Path(os.fsdecode(path))
-        link = ground.shared / name
-        is_met = link in (way, *way.parents) if way.is_absolute() else way.name == link.name
-        if not is_met or not exchange(link, evil):
+        if Path(os.fsdecode(path)).name != Path(name).name or not exchange(ground.shared / name, evil):
             return opened(path, *args, **kwargs)
         count += 1
         try:
             return opened(path, *args, **kwargs)
         finally:
-            exchange(link, evil)
+            exchange(ground.shared / name, evil)
 
     monkeypatch.setattr(os, "open", swapped)
     answers = [work(ground, open_scope, step) for step in ("unapply", "apply")]

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import itertools
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -32,28 +31,14 @@ LINKS = {
 CIRCLES = {"itself": "itself", "one": "another", "another": "one"}
 
 
-@pytest.fixture(params=["at-once", "step-by-step"])
-def tree(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/file").write_bytes(b"x")
     for name, target in {**LINKS, **CIRCLES, "nowhere": "no/such"}.items():
         (tmp_path / name).symlink_to(target)
     monkeypatch.chdir(tmp_path)
-    if request.param == "step-by-step":
-        _hide_names_of_descriptors(monkeypatch)
     return tmp_path
-
-
-def _hide_names_of_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a system that does not say what an open folder is called."""
-    readlink = os.readlink
-
-    def hide(path: str, *, dir_fd: int | None = None) -> str:
-        if path.startswith("/proc/"):
-            raise FileNotFoundError(errno.ENOENT, "not mounted")
-        return readlink(path, dir_fd=dir_fd)
-
-    monkeypatch.setattr(os, "readlink", hide)
 
 
 PATHS = [
@@ -145,11 +130,9 @@ def test_no_descriptor_stays_open(tree: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_closed_is_no_other_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "a/b/file"
-    file.parent.mkdir(parents=True)
-    _hide_names_of_descriptors(monkeypatch)
+    file = tree / "a/b/file"
     close = os.close
     for number in itertools.count(1):
         left = number
@@ -172,7 +155,6 @@ def test_a_folder_that_cannot_be_closed_is_no_other_folder(
 def test_no_folder_is_closed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a/b/file"
     file.parent.mkdir(parents=True)
-    _hide_names_of_descriptors(monkeypatch)
     close = os.close
     for number in range(1, len(file.parts)):
         left = number
@@ -187,13 +169,3 @@ def test_no_folder_is_closed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(os, "close", interrupt)
         with pytest.raises(KeyboardInterrupt), follow(file):
             pass
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the system says what an open folder is called")
-def test_a_path_without_links_takes_few_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "a/b/c/d"
-    folder.mkdir(parents=True)
-    opened, os_open = [], os.open
-    monkeypatch.setattr(os, "open", lambda *args, **more: opened.append(args) or os_open(*args, **more))
-    resolve(folder / "file")
-    assert len(opened) == 1
