@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import amount, unavailable
+from support import amount, require_tool, unavailable
 
 from kimi_profiles import ClaudeCode, Profile
 from kimi_profiles.cli import main
@@ -229,21 +229,24 @@ def test_a_link_of_somebody_else_to_their_own_file_is_followed(ground: Ground) -
 
 
 def test_a_folder_that_is_called_the_same_in_another_namespace_is_refused(ground: Ground) -> None:
-    # There the vault is mounted where the link to it lies: what the system calls it tells of no link.
+    # There the vault is mounted where the link to it lies: what the system calls it tells of no link. (The
+    # attacker gets there with a user namespace of his own; that root does it here makes no difference.)
     there = ground.prepare() / "there"
     mount = 'mount -t tmpfs none "$1" && mkdir "$1/there" && mount --rbind "$2" "$1/there" && cd /'
-    command = ["unshare", "-Urm", "sh", "-c", f"{mount} && echo ready && exec sleep 60", "sh"]
+    command = [
+        require_tool("unshare"),
+        "--mount",
+        "sh",
+        "-c",
+        f"{mount} && echo ready && exec sleep 60",
+        "sh",
+    ]
     theirs = subprocess.Popen(
-        [*command, str(there.parent), str(ground.vault)],
-        stdout=subprocess.PIPE,
-        text=True,
-        user=NOBODY,
-        group=NOBODY,
-        extra_groups=[],
+        [*command, str(there.parent), str(ground.vault)], stdout=subprocess.PIPE, text=True
     )
     try:
         if theirs.stdout is None or theirs.stdout.readline() != "ready\n":
-            unavailable("nobody may make a namespace here")
+            unavailable("no file system may be mounted here")
         there.symlink_to(f"/proc/{theirs.pid}/root{there}")
         os.chown(there, NOBODY, NOBODY, follow_symlinks=False)
         assert (there / "settings.json").read_bytes() == ROOTS
