@@ -1,6 +1,7 @@
-"""What the TOML table of one profile says, checked. The only module that needs pydantic."""
+"""What the TOML table of one profile says, checked. The only module that needs pydantic.
 
-from __future__ import annotations
+Its annotations are no texts (``from __future__``), which pydantic would have to compile once more.
+"""
 
 import math
 import re
