@@ -65,7 +65,8 @@ class Entries(Mapping["str", "T"]):
         return (name in self.texts or name in self._older) and not self._is_gone(str(name))
 
     def __iter__(self) -> Iterator[str]:
-        yield from (name for name in self._older if self.texts.get(name) != _GONE)
+        gone = {name for name, text in self.texts.items() if text == _GONE}
+        yield from (name for name in self._older if name not in gone)
         yield from (name for name in self.texts if name not in self._older)
 
     def __len__(self) -> int:

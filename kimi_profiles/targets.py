@@ -159,10 +159,10 @@ def _planned(target: TargetIntent, snapshot: Snapshot, record: Record, *, holder
 
 def _check_sole_name(snapshot: Snapshot, ledger: Ledger) -> None:
     """One file under two names would have two records, and neither would be true."""
-    inode = _inode(str(snapshot.real))
+    own, inode = str(snapshot.path), _inode(str(snapshot.real))
     for name in ledger.records:
         # To ask for the inode is cheap, and only who has the same one can be the same file.
-        if name != str(snapshot.path) and _inode(name) == inode and _leads_to(Path(name), snapshot.real):
+        if _inode(name) == inode and name != own and _leads_to(Path(name), snapshot.real):
             raise NotPermittedError(
                 f"a profile is applied to the same file under the name {name}",
                 hint="take that out first, or use that name",
