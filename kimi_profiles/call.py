@@ -135,14 +135,17 @@ class Call:
         if not self.is_json and not self.is_quiet:
             self.out.whole(*segments)
 
-    def busy(self, what: str) -> contextlib.AbstractContextManager[Say]:
+    def busy(self, what: str, *, unless: bool = False) -> contextlib.AbstractContextManager[Say]:
         """While the block runs, tell people on a terminal what takes so long, if it takes long.
 
-        The block may say how far it is.
+        Args:
+            what: The words to begin with; the block may say how far it is.
+            unless: Whether something else is shown meanwhile, which a moving line would write over.
         """
         from kimi_profiles.progress import say_nothing, show_progress
 
-        return contextlib.nullcontext(say_nothing) if self.is_quiet else show_progress(what, self.err)
+        is_hidden = unless or self.is_quiet
+        return contextlib.nullcontext(say_nothing) if is_hidden else show_progress(what, self.err)
 
     def warn(self, notices: Iterable[Notice]) -> None:
         """Print what is odd, to standard error."""

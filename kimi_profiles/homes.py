@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from pathlib import Path
@@ -69,8 +68,6 @@ def on_homes(
         UsageError: Another option says which files to edit.
         ProfilesError: The list cannot be read. No home was touched.
     """
-    from kimi_profiles.progress import say_nothing
-
     _check_alone(call)
     homes = read_homes(call.args.homes_from)
     work = make_work(call)
@@ -78,7 +75,7 @@ def on_homes(
     # Where each home gets its line on a terminal, these lines are the progress.
     is_told = call.out.is_terminal and not call.is_json
     working = f"working on {len(homes):,} homes"
-    with contextlib.nullcontext(say_nothing) if is_told else call.busy(working) as say:
+    with call.busy(working, unless=is_told) as say:
         for outcome in each_home(homes, lambda home: work(call.claude(home))):
             tally.add(outcome)
             say(f"{working}, {tally.count:,} done")

@@ -15,7 +15,6 @@ one that fails is told, and stops no other.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 
 from kimi_profiles.credentials import is_below_home, read_token
@@ -73,9 +72,9 @@ def run(call: Call) -> int:
         show_plan(call, plan_apply(call))
         return 0
     profile, options = call.store()[call.args.name], _options(call)
-    # A command or a keyring may ask for something, which a moving line would write over.
+    # A command or a keyring may ask for something.
     may_ask = profile.token is not None and profile.token.kind in {"command", "keyring"}
-    with contextlib.nullcontext() if may_ask else call.busy(f"applying {profile.name}"):
+    with call.busy(f"applying {profile.name}", unless=may_ask):
         result = call.claude().apply(profile, **options)
     call.answer(result_json(result))
     tell_result(call, result, f"{result.profile} is applied")

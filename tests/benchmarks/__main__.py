@@ -69,9 +69,8 @@ def install(groups: Sequence[str]) -> None:
 
 def run(groups: Sequence[str]) -> None:
     """Measure, print, and write the page if nothing is left out."""
-    if hasattr(
-        os, "sched_setaffinity"
-    ):  # turns may else fall on two cores of different speed, each on its own
+    # On one core: turns may else fall on two of different speed, each on its own.
+    if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     ours = Ours(BUILD / "kimi-profiles" / "bin" / "python")
     results: dict[str, list[Result]] = {}
