@@ -58,11 +58,16 @@ claude = ClaudeCode.local(project)
 claude.apply(ProfileStore.open()["work"])
 path = claude.places.state / "ledger.json"
 ledger = json.loads(path.read_text())
+settings = project / ".claude" / "settings.local.json"
 for section in (ledger["applications"], ledger["records"]):
     (first,) = [name for name in section if "/projects/0/" in name]
     text = json.dumps({first: section[first]})
     for number in range(1, int(sys.argv[1])):
         section.update(json.loads(text.replace("/projects/0/", f"/projects/{number}/")))
+for number in range(1, int(sys.argv[1])):
+    other = Path(str(settings).replace("/projects/0/", f"/projects/{number}/"))
+    other.parent.mkdir(parents=True)
+    other.write_bytes(settings.read_bytes())
 path.write_text(json.dumps(ledger))
 claude.unapply()
 claude.apply(ProfileStore.open()["work"])

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import require_tool, unavailable
 
-from kimi_profiles import ClaudeCode, Profile, files, ledger, transaction
+from kimi_profiles import ClaudeCode, Profile, files, ledger, targets, transaction
 from kimi_profiles.backups import save_backup
 from kimi_profiles.cli import main
 from kimi_profiles.errors import (
@@ -34,6 +35,7 @@ from kimi_profiles.errors import (
     WriteFailedError,
 )
 from kimi_profiles.ledger import read_ledger
+from kimi_profiles.route import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -1265,3 +1267,38 @@ def test_one_file_is_not_known_by_two_names(tmp_path: Path) -> None:
         ClaudeCode.at(link, home=tmp_path).apply(B, token=TOKEN)
 
     assert real.read_bytes() == before
+
+
+def test_one_file_that_will_be_made_is_not_known_by_two_names(tmp_path: Path) -> None:
+    before, moved = tmp_path / "before", tmp_path / "moved"
+    named = Path("project", ".claude", "settings.json")
+    ClaudeCode.at(before / named, home=tmp_path).apply(A, token=TOKEN)
+    before.rename(moved)
+    before.symlink_to(moved)
+    shutil.rmtree(moved / "project")
+
+    with pytest.raises(NotPermittedError, match=r"the same file under the name .*before"):
+        ClaudeCode.at(moved / named, home=tmp_path).apply(B, token=TOKEN)
+
+    assert list(moved.iterdir()) == []
+
+
+def test_of_many_files_that_are_gone_no_links_are_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = Path(".claude", "settings.local.json")
+    for number in range(5):
+        project = tmp_path / "projects" / f"{number}"
+        ClaudeCode.at(project / named, home=tmp_path).apply(A, token=TOKEN)
+        shutil.rmtree(project)
+    followed: list[Path] = []
+
+    def spy(path: Path) -> Path:
+        followed.append(path)
+        return resolve(path)
+
+    monkeypatch.setattr(targets, "resolve", spy)
+    (tmp_path / "there").mkdir()
+    for project in ("new", "projects/another", "there"):
+        ClaudeCode.at(tmp_path / project / named, home=tmp_path).apply(A, token=TOKEN)
+    assert followed == []
