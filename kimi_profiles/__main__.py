@@ -22,6 +22,7 @@ _SELDOM_USED = (
     *("fnmatch", "ipaddress", "ntpath", "warnings"),
     *("calendar", "csv", "linecache", "random", "secrets", "socket", "tempfile", "tokenize"),
 )
+_MODELS, _METADATA = "kimi_profiles.declaration", "importlib.metadata"
 _ONE_AT_A_TIME = RLock()
 
 
@@ -30,6 +31,7 @@ def main() -> NoReturn:
     gc.set_threshold(_FEWER_COLLECTIONS)
     for name in _SELDOM_USED:
         sys.modules.setdefault(name, _Deferred(name))
+    sys.modules.setdefault(_MODELS, _Models(_MODELS))
     _open_standard_streams()
     try:
         from kimi_profiles.cli import main as run_cli
@@ -53,6 +55,29 @@ class _Deferred(ModuleType):
                 del sys.modules[self.__name__]
         __import__(self.__name__)
         return sys.modules[self.__name__]
+
+
+class _Models(_Deferred):
+    """What profiles are checked with. Before it is loaded, plugins of pydantic are put out of the way.
+
+    What they are for is to look on, and nobody who installs one means our profiles. Where pydantic searches
+    for them takes as long to load as Python's own start.
+    """
+
+    def _load(self) -> ModuleType:
+        if _METADATA not in sys.modules:
+            import importlib
+
+            sys.modules[_METADATA] = importlib.metadata = _NoPlugins(_METADATA)
+            vars(importlib.metadata)["__path__"] = [f"{folder}/metadata" for folder in importlib.__path__]
+        return super()._load()
+
+
+class _NoPlugins(_Deferred):
+    """``importlib.metadata``, which knows of no plugins of pydantic."""
+
+    def entry_points(self, **wanted: str) -> Any:
+        return () if wanted == {"group": "pydantic"} else self._load().entry_points(**wanted)
 
 
 def _open_standard_streams() -> None:

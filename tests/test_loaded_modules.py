@@ -6,6 +6,7 @@ fiftieth of Python's own start; of the standard library's, those are watched tha
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -141,7 +142,8 @@ def test_a_profile_that_is_not_kept_loads_what_checks_it(
     loaded = run("apply work")
     assert {"pydantic", "tomllib"} <= loaded
     assert not {"deepmerge", "tomlkit", "platformdirs", "filelock", "rich", "keyring"} & loaded
-    assert not {"calendar", "csv", "hmac", "linecache", "random", "secrets", "socket"} & loaded
+    assert not {"email", "importlib.metadata", "zipfile"} & loaded
+    assert not {"calendar", "csv", "hmac", "random", "secrets", "socket"} & loaded
     assert not {"pydantic", "tomllib"} & run("apply work")
 
 
@@ -152,6 +154,58 @@ def test_what_merges_tables_is_loaded_for_a_profile_that_inherits(
     store.write_text(PROFILES + '[profiles.child]\nextends = "work"\n')
     assert "deepmerge" not in run("plan work")
     assert "deepmerge" in run("plan child")
+
+
+PLUGIN = """
+import pathlib, sys
+pathlib.Path(__file__).with_name("was-loaded").touch()
+
+class Plugin:
+    def new_schema_validator(self, *_, **__):
+        return None, None, None
+"""
+
+
+def test_no_plugin_of_pydantic_sees_a_profile(
+    run: Callable[[str], set[str]],
+    isolated_environment: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    facts = tmp_path / "spy-1.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: spy\nVersion: 1\n")
+    (facts / "entry_points.txt").write_text("[pydantic]\nspy = spy:Plugin\n")
+    (tmp_path / "spy.py").write_text(PLUGIN)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    shutil.rmtree(isolated_environment / ".cache")
+    assert "pydantic" in run("apply work")
+    assert not (tmp_path / "was-loaded").exists()
+    model = "import pydantic; pydantic.create_model('Other', name=(str, ...))(name='')"
+    subprocess.run([sys.executable, "-c", model], check=True)
+    assert (tmp_path / "was-loaded").exists(), "this plugin is none"
+
+
+def test_what_is_asked_of_installed_packages_is_told_all_the_same() -> None:
+    script = """
+import sys
+from kimi_profiles import __main__
+sys.modules[__main__._MODELS] = __main__._Models(__main__._MODELS)
+from kimi_profiles.declaration import check_table
+check_table({"provider": "moonshot-cn"}, ("profiles", "work"))
+assert isinstance(sys.modules["importlib.metadata"], __main__._NoPlugins)
+import importlib.metadata
+assert importlib.metadata is sys.modules["importlib.metadata"]
+import importlib.metadata._meta
+assert not isinstance(sys.modules["importlib.metadata"], __main__._NoPlugins)
+assert importlib.metadata is sys.modules["importlib.metadata"]
+from importlib.metadata import entry_points, version
+assert "kimi-profiles" in {one.name for one in entry_points(group="console_scripts")}
+from pydantic.plugin._loader import entry_points
+assert "kimi-profiles" in {one.name for one in entry_points(group="console_scripts")}
+assert not entry_points(group="pydantic")
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_what_was_put_off_is_there_when_it_is_needed() -> None:
