@@ -59,7 +59,7 @@ MAX_SIZE_BYTES = 64 << 20
 PRIVATE = 0o600
 PRIVATE_FOLDER = 0o700
 SPARE = ".new.kimi-profiles"
-"""What :func:`create_file` calls its temporary file; a run that was killed may leave it."""
+"""What a temporary file is called by default; a run that was killed may leave it."""
 _IS_WINDOWS = os.name == "nt"
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -277,8 +277,13 @@ def replace_file(snapshot: Snapshot, data: bytes, *, mode: int, temporary: str) 
         _sync_folder(route)
 
 
-def create_file(path: Path, data: bytes) -> bool:
+def create_file(path: Path, data: bytes, *, temporary: str = SPARE) -> bool:
     """Write a new private file (mode 0600) durably and whole; never over an existing one.
+
+    Args:
+        path: The file.
+        data: Its bytes.
+        temporary: As for :func:`replace_file`; here also where it is, told from the file's folder on.
 
     Returns:
         Whether it was made; ``False`` where something of that name exists.
@@ -287,7 +292,7 @@ def create_file(path: Path, data: bytes) -> bool:
     if snapshot.data is not None:
         return False
     try:
-        replace_file(snapshot, data, mode=PRIVATE, temporary=SPARE)
+        replace_file(snapshot, data, mode=PRIVATE, temporary=temporary)
     except FileChangedError:
         return False
     return True
