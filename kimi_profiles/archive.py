@@ -28,6 +28,7 @@ LOST = "restore this file; or move ledger.json away, and restore backups by hand
 
 _DIGITS = 32
 _BEGINNING, _END = b'{"index": {\n', b'}},\n"texts": [\n'
+_OPENING, _NEXT = b": {\n", b"},\n"
 _CHUNK_BYTES = 1 << 18
 _SOME_LINES_BYTES = 1 << 12
 
@@ -65,14 +66,16 @@ class Archive(Mapping[str, bytes]):
     """The texts of one section. One that was changed is a ``LedgerInvalidError`` when it is asked for.
 
     Args:
-        lines: Of the index, each ``"name": [place, length, digest, word, …]``; the place counts from the
-            first text, in bytes.
-        read: Reads the file from there on.
+        index: Has the lines of the section in it, each ``"name": [place, length, digest, word, …]``; the
+            place counts from the first text, in bytes.
+        start: Where the end of the line before them stands.
+        stop: Behind the end of the last one; ``start + 1`` where there are none.
+        read: Reads the file from the first text on.
         path: Where it is, for the error.
     """
 
-    def __init__(self, lines: bytes, read: ReadPart, path: Path | None = None) -> None:
-        self._lines = b"\n%s\n" % lines if lines else b"\n"
+    def __init__(self, index: bytes, start: int, stop: int, read: ReadPart, path: Path | None) -> None:
+        self._index, self._start, self._stop = index, start, stop  # a copy of the lines would take a while
         self._read = read
         self._path = path
 
@@ -91,33 +94,33 @@ class Archive(Mapping[str, bytes]):
         return isinstance(name, str) and self._line(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        lines, start = self._lines, 1
-        while start < len(lines):
-            stop = lines.find(b"\n", min(start + _SOME_LINES_BYTES, len(lines) - 1))
+        start = self._start + 1
+        while start < self._stop:
+            stop = self._index.find(b"\n", min(start + _SOME_LINES_BYTES, self._stop - 1))
             with self._checked():
-                names = json.loads(b"{%s}" % lines[start:stop].rstrip(b","))
+                names = json.loads(b"{%s}" % self._index[start:stop].rstrip(b","))
             yield from names
             start = stop + 1
 
     def __len__(self) -> int:
-        return self._lines.count(b"\n") - 1
+        return self._index.count(b"\n", self._start, self._stop) - 1
 
     def mentioning(self, word: str) -> Iterator[str]:
         """Names of the texts that were packed with ``word``, or are called so, in the order of the texts."""
-        quoted, here = _quoted(word), 0
-        while (here := self._lines.find(quoted, here)) >= 0:
+        quoted, here = _quoted(word), self._start
+        while (here := self._index.find(quoted, here, self._stop)) >= 0:
             start, here = self._around(here)
-            name, *_, words = self._entry(self._lines[start:here])
+            name, *_, words = self._entry(self._index[start:here])
             if word == name or word in words:
                 yield name
 
     def _line(self, name: str) -> bytes | None:
-        here = self._lines.find(b"\n%s: [" % _quoted(name))
-        return None if here < 0 else self._lines[slice(*self._around(here + 1))]
+        here = self._index.find(b"\n%s: [" % _quoted(name), self._start, self._stop)
+        return None if here < 0 else self._index[slice(*self._around(here + 1))]
 
     def _around(self, place: int) -> tuple[int, int]:
         """Where the line begins and ends that ``place`` is in."""
-        return self._lines.rfind(b"\n", 0, place) + 1, self._lines.find(b"\n", place)
+        return self._index.rfind(b"\n", 0, place) + 1, self._index.find(b"\n", place)
 
     def _entry(self, line: bytes) -> tuple[str, int, int, str, list[str]]:
         """Name, place, length, digest and words."""
@@ -155,8 +158,9 @@ def pack(
             entries.append(b"%s: %s" % (_quoted(name), json.dumps(place).encode("ascii")))
             lines.append(text)
             here += len(text) + 2  # the comma and the end of the line
-        index.append(b"%s: {\n%s\n" % (_quoted(section), b",\n".join(entries)))
-    head = b"%s%s%s" % (_BEGINNING, b"},\n".join(index), _END)
+        end = b"\n" if entries else b""
+        index.append(b"%s%s%s%s" % (_quoted(section), _OPENING, b",\n".join(entries), end))
+    head = b"%s%s%s" % (_BEGINNING, _NEXT.join(index), _END)
     return _digest(head), b"%s%s\n]}\n" % (head, b",\n".join(lines))
 
 
@@ -172,26 +176,31 @@ def unpack(digest: str, read: ReadPart, *, path: Path | None = None) -> dict[str
         ValueError: It is another file.
     """
     head = b""
-    while _END not in head:
+    while (end := head.find(_END) + len(_END)) < len(_END):
         more = read(len(head), max(len(head), _CHUNK_BYTES))
         if not more:
             raise ValueError("another file")
         head += more
-    head = head[: head.index(_END) + len(_END)]
-    if _digest(head) != digest:
+    if _digest(memoryview(head)[:end]) != digest:
         raise ValueError("another file")
 
     def read_text(start: int, length: int) -> bytes:
-        return read(len(head) + start, length)
+        return read(end + start, length)
 
-    sections = head[len(_BEGINNING) : -len(_END)].split(b"\n},\n")
-    found = (section.partition(b": {\n") for section in sections)
-    return {json.loads(name): Archive(lines.strip(), read_text, path) for name, _, lines in found}
+    sections: dict[str, Archive] = {}
+    here, stop = len(_BEGINNING), -1
+    while stop != end - len(_END):
+        start = head.index(_OPENING, here, end)
+        stop = head.index(b"\n}", start, end) + 1
+        name = json.loads(head[here:start])
+        sections[name] = Archive(head, start + len(_OPENING) - 1, stop, read_text, path)
+        here = stop + len(_NEXT)
+    return sections
 
 
 def _quoted(word: str) -> bytes:
     return json.dumps(word).encode("ascii")
 
 
-def _digest(data: bytes) -> str:
+def _digest(data: bytes | memoryview) -> str:
     return sha256(data)[:_DIGITS]

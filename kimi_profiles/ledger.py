@@ -569,7 +569,10 @@ def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         msg = "list"
         raise TypeError(msg)
-    return tuple(_text(entry) for entry in value)
+    if {*map(type, value)} - {str}:  # there may be thousands
+        msg = "text"
+        raise TypeError(msg)
+    return tuple(value)
 
 
 def _mode(value: object) -> int:
@@ -597,4 +600,6 @@ def _file(value: object) -> str:
 
 
 def _paths(value: object) -> tuple[str, ...]:
-    return tuple(map(_path, _texts(value)))
+    texts = _texts(value)
+    _path("".join(texts))
+    return texts

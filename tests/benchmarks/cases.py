@@ -47,30 +47,15 @@ profile = ProfileStore.open()["work"]
 for home in Path(sys.argv[1]).iterdir():
     ClaudeCode.user(home=home).apply(profile)
 """
-# One target is applied to; the records of the others are copies of its. The program writes it anew at last.
 _TARGETS = """\
-import json, sys
+import sys
 from pathlib import Path
 from kimi_profiles import ClaudeCode, ProfileStore
-project = Path.home() / "projects" / "0"
-project.mkdir(parents=True)
-claude = ClaudeCode.local(project)
-claude.apply(ProfileStore.open()["work"])
-path = claude.places.state / "ledger.json"
-ledger = json.loads(path.read_text())
-settings = project / ".claude" / "settings.local.json"
-for section in (ledger["applications"], ledger["records"]):
-    (first,) = [name for name in section if "/projects/0/" in name]
-    text = json.dumps({first: section[first]})
-    for number in range(1, int(sys.argv[1])):
-        section.update(json.loads(text.replace("/projects/0/", f"/projects/{number}/")))
-for number in range(1, int(sys.argv[1])):
-    other = Path(str(settings).replace("/projects/0/", f"/projects/{number}/"))
-    other.parent.mkdir(parents=True)
-    other.write_bytes(settings.read_bytes())
-path.write_text(json.dumps(ledger))
-claude.unapply()
-claude.apply(ProfileStore.open()["work"])
+profile = ProfileStore.open()["work"]
+for number in range(int(sys.argv[1])):
+    project = Path.home() / "projects" / str(number)
+    project.mkdir(parents=True)
+    ClaudeCode.local(project).apply(profile)
 """
 _BACKUPS = """\
 import sys

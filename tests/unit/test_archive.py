@@ -60,7 +60,7 @@ def test_a_section_may_be_empty() -> None:
     digest, packed = pack({"a": {}}, words)
     assert unpack(digest, parts_of(packed)) == {"a": {}}
     assert json.loads(packed) == {"index": {"a": {}}, "texts": []}
-    assert list(Archive(b"", parts_of(b"")).mentioning("x")) == []
+    assert list(Archive(b"\n", 0, 1, parts_of(b""), None).mentioning("x")) == []
 
 
 def test_of_a_file_that_was_changed_no_text_comes_back_that_was_not_in_it() -> None:
