@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Kept", "program"]
+__all__ = ["Kept", "program", "whole_program"]
 
 _MAX_SIZE_BYTES = 4 << 20
 _MOST_FILES = 200
@@ -76,6 +76,19 @@ def program(*files: str) -> str:
     """
     package = Path(__file__).parent
     return " ".join([__version__, *(_stamp(package / name) for name in files)])
+
+
+def whole_program() -> str:
+    """The same for all files of it."""
+    package = os.path.dirname(__file__)  # noqa: PTH120 - texts, as there are many
+    return program(
+        *sorted(
+            f"{folder}/{name}"
+            for folder, _, names in os.walk(package)
+            for name in names
+            if name.endswith((".py", ".json"))
+        )
+    )
 
 
 def _seal(key: str, data: bytes) -> bytes:

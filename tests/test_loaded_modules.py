@@ -147,6 +147,16 @@ def test_a_profile_that_is_not_kept_loads_what_checks_it(
     assert not {"pydantic", "tomllib"} & run("apply work")
 
 
+def test_a_script_that_is_kept_loads_no_other_command(run: Callable[[str], set[str]]) -> None:
+    assert {"argparse", "pydantic"} <= run("completion zsh")
+    loaded = run("completion zsh")
+    assert not loaded & HEAVY
+    ours = f"{START} commands commands.completion digests files kept"
+    assert {
+        name.removeprefix("kimi_profiles.") for name in loaded if name.startswith("kimi_profiles.")
+    } == set(ours.split())
+
+
 def test_what_merges_tables_is_loaded_for_a_profile_that_inherits(
     run: Callable[[str], set[str]], isolated_environment: Path
 ) -> None:

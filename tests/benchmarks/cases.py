@@ -199,6 +199,7 @@ def startup(ours: Ours, folder: Path, scale: Scale) -> Iterator[Case]:
     yield case("`--version`", READS, "--version")
     yield case("`list --names`", READS, "list", "--names")
     yield case("`token work`", READS, "token", "work")
+    yield case("`completion bash`", READS, "completion", "bash")
     yield case("`env work`", READS, "env", "work")
     yield case("`env work`, first use", COLD, "env", "work", before=anew)
     yield case("`status`, nothing applied", READS, "status")

@@ -14,7 +14,7 @@ from benchmarks.page import results_table
 from benchmarks.samples import SETTINGS, lay_out, many_profiles, write_chats, write_flat
 from kimi_profiles import ProfileStore
 
-TIMED = {"--version", "list", "token", "env", "status", "doctor", "plan", "apply", "unapply"}
+TIMED = {"--version", "completion", "list", "token", "env", "status", "doctor", "plan", "apply", "unapply"}
 
 
 @pytest.mark.once

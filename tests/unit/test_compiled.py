@@ -243,6 +243,22 @@ def test_who_looks_at_all_profiles_keeps_but_a_few(file: Path, folder: Path) -> 
     assert store.check() == []
 
 
+def test_the_whole_program_is_all_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "package"
+    files = [package / "kept.py", package / "catalogue.json", package / "commands" / "add.py"]
+    files[2].parent.mkdir(parents=True)
+    for file in files:
+        file.touch()
+    monkeypatch.setattr(kept, "__file__", str(files[0]))
+    seen = {kept.whole_program()}
+    for file in files:
+        os.utime(file, ns=(0, len(seen)))
+        assert kept.whole_program() not in seen
+        seen.add(kept.whole_program())
+    (package / "commands" / "add.cpython-311.pyc").touch()
+    assert kept.whole_program() in seen
+
+
 def test_old_files_make_room(file: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     for number in range(200):
