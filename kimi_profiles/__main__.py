@@ -11,18 +11,16 @@ from types import ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any, NoReturn
 
 __all__ = ["main"]
 
 _FEWER_COLLECTIONS = 100_000  # what is loaded stays, and to look at it again and again takes a while
-# The standard library and pydantic load these for what this program does not ask of them. The first four take
-# 0.2 times as long as Python's own start; the others, which come with pydantic, nearly as long as that start.
-_SELDOM_USED = (
-    *("fnmatch", "ipaddress", "ntpath", "warnings"),
-    *("calendar", "csv", "linecache", "random", "secrets", "socket", "tempfile", "tokenize"),
-)
-_MODELS, _METADATA = "kimi_profiles.declaration", "importlib.metadata"
+# The standard library loads these for what this program seldom asks of it. They take 0.2 times as long as
+# Python's own start.
+_SELDOM_USED = ("fnmatch", "ipaddress", "ntpath", "warnings")
+_MODELS = "kimi_profiles.declaration"
 _ONE_AT_A_TIME = RLock()
 
 
@@ -58,26 +56,46 @@ class _Deferred(ModuleType):
 
 
 class _Models(_Deferred):
-    """What profiles are checked with. Before it is loaded, plugins of pydantic are put out of the way.
+    """What profiles are checked with. Plugins of pydantic neither see it nor are looked for.
 
-    What they are for is to look on, and nobody who installs one means our profiles. Where pydantic searches
-    for them takes as long to load as Python's own start.
+    What they are for is to look on, and nobody who installs one means our profiles. Only to load what the
+    search is done with would take as long as Python's own start.
     """
 
     def _load(self) -> ModuleType:
-        if _METADATA not in sys.modules:
-            import importlib
-
-            sys.modules[_METADATA] = importlib.metadata = _NoPlugins(_METADATA)
-            vars(importlib.metadata)["__path__"] = [f"{folder}/metadata" for folder in importlib.__path__]
-        return super()._load()
+        with _without_plugins():
+            module = super()._load()
+            module.ProfileTable.model_rebuild()  # else that, and the search with it, comes with its first use
+        return module
 
 
-class _NoPlugins(_Deferred):
-    """``importlib.metadata``, which knows of no plugins of pydantic."""
+class _Metadata(_Deferred):
+    """``importlib.metadata``, of which pydantic imports a function at once, even if it never calls it."""
+
+    __path__: list[str] = []  # noqa: RUF012 - as packages have it
 
     def entry_points(self, **wanted: str) -> Any:
-        return () if wanted == {"group": "pydantic"} else self._load().entry_points(**wanted)
+        return self._load().entry_points(**wanted)
+
+
+@contextlib.contextmanager
+def _without_plugins() -> Iterator[None]:
+    """What is made meanwhile has no plugins. Then all is as before; no program is started meanwhile."""
+    import importlib
+
+    name, before = "importlib.metadata", os.environ.get("PYDANTIC_DISABLE_PLUGINS")
+    deferred = _Metadata(name)
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+    if name not in sys.modules:
+        sys.modules[name] = importlib.metadata = deferred
+    try:
+        yield
+    finally:
+        if sys.modules.get(name) is deferred:
+            del sys.modules[name], importlib.metadata
+        del os.environ["PYDANTIC_DISABLE_PLUGINS"]
+        if before is not None:
+            os.environ["PYDANTIC_DISABLE_PLUGINS"] = before
 
 
 def _open_standard_streams() -> None:

@@ -221,14 +221,12 @@ class ClaudeCode:
 
         A ledger that cannot be read is no reason to hide them; which of them unapply needs is not known then.
         """
-        from kimi_profiles.backups import files_with_backups, list_backups
+        from kimi_profiles.backups import list_backups
 
-        folder = self.places.state / "backups"
-        files = files_with_backups(folder)
         needed: set[str] = set()
         with contextlib.suppress(LedgerInvalidError):
-            needed = needed_backups(read_ledger(self._ledger), of=files)
-        return list_backups(folder, needed=needed, of=files)
+            needed = needed_backups(read_ledger(self._ledger))
+        return list_backups(self.places.state / "backups", needed=needed)
 
     def plan_restore(self, backup: str) -> Plan:
         """What :meth:`restore` would do. Nothing is written. Argument and errors as there."""

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from kimi_profiles.digests import sha256
-from kimi_profiles.errors import NotFoundError, NotPermittedError, ProfilesError
+from kimi_profiles.errors import NotFoundError, ProfilesError
 from kimi_profiles.files import SPARE, create_file, make_folder, read_file, remove_leftover, scan_folder
 from kimi_profiles.patterns import pattern
 from kimi_profiles.values import dataclass
@@ -26,7 +26,6 @@ __all__ = [
     "KEPT",
     "Backup",
     "backup_path",
-    "files_with_backups",
     "list_backups",
     "load_backup",
     "prune_backups",
@@ -38,7 +37,6 @@ KEPT = 10
 _DIGITS = 16
 _ID_DIGITS = 8
 _TARGET = "target"
-_UNFINISHED = f"../{SPARE}"  # beside the folders, of which there may be thousands: one look finds it
 _MAX_PATH_BYTES = 64 << 10
 _COPY = pattern(r"(\d{20})-(none|[0-7]{4})-(absent|[0-9a-f]{16})")
 
@@ -89,19 +87,10 @@ def save_backup(folder: Path, target: Path, data: bytes | None, *, mode: int | N
 
     Returns:
         The key of the copy.
-
-    Raises:
-        NotPermittedError: The folder of its copies is a link, and who knows where that leads.
     """
     own = folder / _name_of(target)
     make_folder(own)
-    if own.is_symlink():
-        raise NotPermittedError(
-            "the backups of a file are in a folder, not behind a link",
-            hint="put the folder itself there; all backups together may be behind a link",
-            path=own,
-        )
-    create_file(own / _TARGET, str(target).encode("utf-8", "surrogateescape"), temporary=_UNFINISHED)
+    create_file(own / _TARGET, str(target).encode("utf-8", "surrogateescape"))
     digest = "absent" if data is None else sha256(data)[:_DIGITS]
     tail = f"-{'none' if mode is None or data is None else f'{mode:04o}'}-{digest}"
     copies = [*_copies(own)]
@@ -109,7 +98,7 @@ def save_backup(folder: Path, target: Path, data: bytes | None, *, mode: int | N
         return f"{own.name}/{copies[-1]}"
     # A clock that was set back must not put a copy before the first one.
     now = max([time.time_ns(), *(int(copy.partition("-")[0]) + 1 for copy in copies[-1:])])
-    while not create_file(own / f"{now:020d}{tail}", data or b"", temporary=_UNFINISHED):
+    while not create_file(own / f"{now:020d}{tail}", data or b""):
         now += 1
     return f"{own.name}/{now:020d}{tail}"
 
@@ -138,12 +127,6 @@ def backup_path(folder: Path, backup: str) -> Path:
     return folder / name / copy
 
 
-def files_with_backups(folder: Path) -> list[Path]:
-    """The files of which there are copies."""
-    targets = (_target_of(folder / name) for name in scan_folder(folder))
-    return [target for target in targets if target is not None]
-
-
 def list_backups(
     folder: Path, *, needed: Collection[str] = (), of: Iterable[Path] | None = None
 ) -> list[Backup]:
@@ -154,9 +137,11 @@ def list_backups(
         needed: Keys of those that unapply needs.
         of: Only of these files, and nothing of the others is read; all if left out.
     """
+    if of is None:
+        of = filter(None, (_target_of(folder / name) for name in scan_folder(folder)))
     found = [
         _backup(own / name, target, status, is_pristine=number == 0, needed=needed)
-        for target in (files_with_backups(folder) if of is None else of)
+        for target in of
         for own in [folder / _name_of(target)]
         for number, (name, status) in enumerate(_copies(own).items())
     ]
@@ -188,8 +173,8 @@ def prune_backups(
 
 def sweep_backups(folder: Path) -> None:
     """Remove the unfinished copy that a run left that was killed while it made one."""
-    if os.path.lexists(folder / SPARE):  # cheap; who leads us elsewhere is seen below
-        remove_leftover(folder / SPARE)
+    for name in scan_folder(folder, holding=SPARE):
+        remove_leftover(folder / name / SPARE)
 
 
 def _copies(own: Path) -> dict[str, os.stat_result]:

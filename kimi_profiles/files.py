@@ -59,7 +59,7 @@ MAX_SIZE_BYTES = 64 << 20
 PRIVATE = 0o600
 PRIVATE_FOLDER = 0o700
 SPARE = ".new.kimi-profiles"
-"""What a temporary file is called by default; a run that was killed may leave it."""
+"""What :func:`create_file` calls its temporary file; a run that was killed may leave it."""
 _IS_WINDOWS = os.name == "nt"
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -204,8 +204,12 @@ def read_file(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> bytes | None:
     return take_snapshot(path, limit_bytes=limit_bytes).data
 
 
-def scan_folder(path: Path) -> dict[str, os.stat_result]:
+def scan_folder(path: Path, *, holding: str = "") -> dict[str, os.stat_result]:
     """What is in the folder ``path``: its names, each with what it is; a link counts as a link.
+
+    Args:
+        path: The folder.
+        holding: Only the folders in it that hold a file of this name, which of thousands takes little time.
 
     Returns:
         Empty where there is no such folder, or where it goes away meanwhile.
@@ -221,7 +225,10 @@ def scan_folder(path: Path) -> dict[str, os.stat_result]:
         if not route.missing:
             opened = contextlib.nullcontext(path) if route.folder is None else route.opened()
             with opened as folder, os.scandir(folder) as entries:
+                place = folder if isinstance(folder, int) else None
                 for entry in entries:
+                    if holding and not os.access(f"{entry.path}/{holding}", os.F_OK, dir_fd=place):
+                        continue
                     with contextlib.suppress(FileNotFoundError):  # it went away just now
                         found[entry.name] = entry.stat(follow_symlinks=False)
     return found
@@ -277,13 +284,8 @@ def replace_file(snapshot: Snapshot, data: bytes, *, mode: int, temporary: str) 
         _sync_folder(route)
 
 
-def create_file(path: Path, data: bytes, *, temporary: str = SPARE) -> bool:
+def create_file(path: Path, data: bytes) -> bool:
     """Write a new private file (mode 0600) durably and whole; never over an existing one.
-
-    Args:
-        path: The file.
-        data: Its bytes.
-        temporary: As for :func:`replace_file`; here also where it is, told from the file's folder on.
 
     Returns:
         Whether it was made; ``False`` where something of that name exists.
@@ -292,7 +294,7 @@ def create_file(path: Path, data: bytes, *, temporary: str = SPARE) -> bool:
     if snapshot.data is not None:
         return False
     try:
-        replace_file(snapshot, data, mode=PRIVATE, temporary=temporary)
+        replace_file(snapshot, data, mode=PRIVATE, temporary=SPARE)
     except FileChangedError:
         return False
     return True

@@ -144,7 +144,7 @@ def _with_provider(name: str, table: ProfileTable, origins: dict[str, str], cata
 
 
 def _models(table: ModelsTable, provider: Provider | None, origins: dict[str, str]) -> dict[str, str]:
-    named = table.model_dump(exclude_none=True)
+    named = {tier: model for tier, model in table if model is not None}
     offered = dict(provider.models) if provider and "default" not in named else {}
     models: dict[str, str] = {**offered, **named}
     default = models.get("default")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from kimi_profiles.backups import KEPT, Backup, files_with_backups, list_backups, prune_backups
+from kimi_profiles.backups import KEPT, Backup, list_backups, prune_backups
 from kimi_profiles.errors import NotFoundError, UsageError
 from kimi_profiles.ledger import ledger_file, needed_backups, read_ledger
 from kimi_profiles.locks import hold_lock
@@ -99,7 +99,5 @@ def forget_backups(state: Path, *, kept: int | None = None, timeout_s: float) ->
     if not state.is_dir():
         return []
     with hold_lock(state / "lock", timeout_s=timeout_s):
-        folder = state / "backups"
-        files = files_with_backups(folder)
-        needed = needed_backups(read_ledger(ledger_file(state)), of=files)
-        return prune_backups(folder, needed=needed, kept=KEPT if kept is None else kept, of=files)
+        needed = needed_backups(read_ledger(ledger_file(state)))
+        return prune_backups(state / "backups", needed=needed, kept=KEPT if kept is None else kept)

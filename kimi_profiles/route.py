@@ -55,7 +55,7 @@ class Route:
 
     def at(self, name: str) -> str:
         """What to call another ``name`` in the folder."""
-        return str(self.real.parent / name) if self.folder is None else name
+        return str(self.real.with_name(name)) if self.folder is None else name
 
     def check(self, file: os.stat_result | None) -> None:
         """Whether what was found may be used; ``None`` where there is no file.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import posixpath
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -153,14 +152,10 @@ class Disk:
             self._rename(*paths, is_swap="RENAME_EXCHANGE" in operation.flags)
 
     def _rename(self, source: PurePosixPath, target: PurePosixPath, *, is_swap: bool) -> None:
-        folder, node = self.find(source, parent=True), self.find(source)
-        if source.parent == target.parent:
-            replaced = folder.entries[target.name] if is_swap else None
-            folder.change({source.name: replaced, target.name: node})
-        else:  # either folder may keep what it had
-            assert not is_swap
-            folder.change({source.name: None})
-            self.find(target, parent=True).change({target.name: node})
+        assert source.parent == target.parent
+        folder = self.find(source, parent=True)
+        replaced = folder.entries[target.name] if is_swap else None
+        folder.change({source.name: replaced, target.name: folder.entries[source.name]})
 
     def now(self) -> State:
         """What is there if nothing is lost."""
@@ -199,8 +194,7 @@ def operations(log: str, home: Path) -> list[Operation]:
         is_write = name == "write"
         found_paths = [] if name in _WITH_BYTES else _PATH.findall(arguments)
         paths = tuple(
-            PurePosixPath(posixpath.normpath(posixpath.join(*(_decoded(part).decode() for part in parts))))
-            for parts in found_paths
+            PurePosixPath(_decoded(folder).decode(), _decoded(path).decode()) for folder, path in found_paths
         )
         is_ours = descriptor in descriptors or any(path.is_relative_to(home) for path in paths)
         if not is_ours:

@@ -1158,11 +1158,11 @@ CASES: dict[str, Case] = {
     ),
     "half a backup": Case(
         "leftover-file",
-        write("~/.local/state/kimi-profiles/backups/.new.kimi-profiles", ""),
-        remove("~/.local/state/kimi-profiles/backups"),
+        write("~/.local/state/kimi-profiles/backups/x/.new.kimi-profiles", ""),
+        remove("~/.local/state/kimi-profiles/backups/x"),
         "warning",
-        "~/.local/state/kimi-profiles/backups/.new.kimi-profiles",
-        "rm -- {home}/.local/state/kimi-profiles/backups/.new.kimi-profiles",
+        "~/.local/state/kimi-profiles/backups/x/.new.kimi-profiles",
+        "rm -- {home}/.local/state/kimi-profiles/backups/x/.new.kimi-profiles",
     ),
 }
 

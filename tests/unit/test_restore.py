@@ -17,11 +17,9 @@ from kimi_profiles.errors import (
     TargetBusyError,
     UsageError,
 )
-from kimi_profiles.ledger import Record, read_ledger, write_ledger
 from kimi_profiles.locks import hold_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="modes and links as POSIX has them")
@@ -354,27 +352,6 @@ def test_a_damaged_ledger_hides_no_backup_and_stops_everything_else(claude: Clau
         with pytest.raises(LedgerInvalidError):
             call()
     assert len(claude.backups()) == 2
-
-
-@pytest.mark.parametrize("look", [ClaudeCode.backups, ClaudeCode.prune_backups], ids=["list", "prune"])
-def test_of_many_records_only_those_of_files_with_backups_are_read(
-    look: Callable[[ClaudeCode], object], claude: ClaudeCode, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    apply(claude)
-    path = claude.places.state / "ledger.json"
-    ledger = read_ledger(path)
-    record = ledger.record(claude.scope.settings)
-    write_ledger(path, ledger.with_records({f"/{number}": record for number in range(100)}))
-    read: list[object] = []
-    real = Record.from_json
-
-    def spy(data: Any) -> Record:
-        read.append(data)
-        return real(data)
-
-    monkeypatch.setattr(Record, "from_json", spy)
-    look(claude)
-    assert len(read) == 2
 
 
 def test_pruning_keeps_what_unapply_needs(claude: ClaudeCode) -> None:
