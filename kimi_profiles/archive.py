@@ -103,7 +103,7 @@ class Archive(Mapping[str, bytes]):
             start = stop + 1
 
     def __len__(self) -> int:
-        return self._index.count(b"\n", self._start, self._stop) - 1
+        return self._index.count(b'\n"', self._start, self._stop)
 
     def mentioning(self, word: str) -> Iterator[str]:
         """Names of the texts that were packed with ``word``, or are called so, in the order of the texts."""
@@ -188,14 +188,15 @@ def unpack(digest: str, read: ReadPart, *, path: Path | None = None) -> dict[str
         return read(end + start, length)
 
     sections: dict[str, Archive] = {}
-    here, stop = len(_BEGINNING), -1
-    while stop != end - len(_END):
+    here = len(_BEGINNING)
+    while True:
         start = head.index(_OPENING, here, end)
         stop = head.index(b"\n}", start, end) + 1
         name = json.loads(head[here:start])
         sections[name] = Archive(head, start + len(_OPENING) - 1, stop, read_text, path)
-        here = stop + len(_NEXT)
-    return sections
+        if stop == end - len(_END):
+            return sections
+        here = head.index(_NEXT, stop, stop + len(_NEXT)) + len(_NEXT)
 
 
 def _quoted(word: str) -> bytes:

@@ -56,6 +56,13 @@ def test_the_file_is_json_in_which_nothing_is_missing() -> None:
     }
 
 
+def test_an_empty_line_is_no_text() -> None:
+    head = b'{"index": {\n"a": {\n\n}},\n"texts": [\n'
+    found = unpack(archive._digest(head), parts_of(head + b"\n]}\n"))
+    assert found == {"a": {}}
+    assert len(found["a"]) == 0
+
+
 def test_a_section_may_be_empty() -> None:
     digest, packed = pack({"a": {}}, words)
     assert unpack(digest, parts_of(packed)) == {"a": {}}
@@ -191,6 +198,7 @@ FORGED: dict[str, bytes] = {
     "no sections": b'{"index": {\n',
     "a section without a name": b'{"index": {\n{\n',
     "a section that is a list": b'{"index": {\n[]: {\n}',
+    "something between sections": b'{"index": {\n"a": {\n};,\n"b": {\n',
 }
 # Only who asks for it is told.
 FORGED_LINES: dict[str, bytes] = {
