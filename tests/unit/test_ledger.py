@@ -143,6 +143,10 @@ DAMAGED = {
     "digests are numbers": damaged(
         {"records": {"/a": {**RECORD_JSON, "owned": [{**OWNED_JSON, "wrote": [1]}]}}}
     ),
+    "a holder has a NUL character": damaged(
+        {"records": {"/a": {**RECORD_JSON, "owned": [{**OWNED_JSON, "holders": ["/a", "/b\0"]}]}}}
+    ),
+    "a folder is a lone surrogate": damaged({"records": {"/a": {**RECORD_JSON, "folders": ["/\ud800"]}}}),
     "pending is a text": damaged({"pending": "/a"}),
     "pending is missing": damaged({"pending": "gone"}),
 }
