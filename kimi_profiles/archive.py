@@ -69,7 +69,7 @@ class Archive(Mapping[str, bytes]):
         index: Has the lines of the section in it, each ``"name": [place, length, digest, word, …]``; the
             place counts from the first text, in bytes.
         start: Where the end of the line before them stands.
-        stop: Behind the end of the last one; ``start + 1`` where there are none.
+        stop: Behind the end of the last one.
         read: Reads the file from the first text on.
         path: Where it is, for the error.
     """
@@ -158,8 +158,7 @@ def pack(
             entries.append(b"%s: %s" % (_quoted(name), json.dumps(place).encode("ascii")))
             lines.append(text)
             here += len(text) + 2  # the comma and the end of the line
-        end = b"\n" if entries else b""
-        index.append(b"%s%s%s%s" % (_quoted(section), _OPENING, b",\n".join(entries), end))
+        index.append(b"%s%s%s\n" % (_quoted(section), _OPENING, b",\n".join(entries)))
     head = b"%s%s%s" % (_BEGINNING, _NEXT.join(index), _END)
     return _digest(head), b"%s%s\n]}\n" % (head, b",\n".join(lines))
 

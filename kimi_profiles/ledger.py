@@ -601,5 +601,5 @@ def _file(value: object) -> str:
 
 def _paths(value: object) -> tuple[str, ...]:
     texts = _texts(value)
-    _path("".join(texts))
+    _path("".join(texts))  # what is wrong with one is wrong with all in a row
     return texts

@@ -160,15 +160,13 @@ def _planned(target: TargetIntent, snapshot: Snapshot, record: Record, *, holder
 def _check_sole_name(snapshot: Snapshot, ledger: Ledger) -> None:
     """One file under two names would have two records, and neither would be true."""
     own, real = str(snapshot.path), snapshot.real
-    places = ((str(path), _inode(str(path))) for path in (real, *real.parents))
-    there, inode = next(((path, inode) for path, inode in places if inode is not None), ("", None))
-    missing = str(real)[len(there) :]
+    there = next((path for path in map(str, (real, *real.parents)) if _inode(path)), "")
+    inode, missing = _inode(there), str(real)[len(there) :]
     for name in ledger.records:
         # To ask for the inode is cheap, and only who leads to the same one can be the same file, whether
         # it is there or will be made.
-        if not name.endswith(missing) or _inode(name.removesuffix(missing)) != inode or name == own:
-            continue
-        if _leads_to(Path(name), real):
+        may_be = name.endswith(missing) and _inode(name.removesuffix(missing)) == inode
+        if may_be and name != own and _leads_to(Path(name), real):
             raise NotPermittedError(
                 f"a profile is applied to the same file under the name {name}",
                 hint="take that out first, or use that name",

@@ -105,6 +105,10 @@ LOADS = {
 }
 
 
+def of_ours(loaded: set[str]) -> set[str]:
+    return {name.removeprefix("kimi_profiles.") for name in loaded if name.startswith("kimi_profiles.")}
+
+
 @pytest.fixture
 def run(isolated_environment: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], set[str]]:
     home = isolated_environment
@@ -129,9 +133,7 @@ def run(isolated_environment: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
 def test_a_command_loads_no_more_than_this(line: str, run: Callable[[str], set[str]]) -> None:
     ours, heavy = LOADS[line]
     loaded = run(line)
-    assert {
-        name.removeprefix("kimi_profiles.") for name in loaded if name.startswith("kimi_profiles.")
-    } == set(ours.split())
+    assert of_ours(loaded) == set(ours.split())
     assert loaded & HEAVY == set(heavy.split())
 
 
@@ -151,10 +153,7 @@ def test_a_script_that_is_kept_loads_no_other_command(run: Callable[[str], set[s
     assert {"argparse", "pydantic"} <= run("completion zsh")
     loaded = run("completion zsh")
     assert not loaded & HEAVY
-    ours = f"{START} commands commands.completion digests files kept"
-    assert {
-        name.removeprefix("kimi_profiles.") for name in loaded if name.startswith("kimi_profiles.")
-    } == set(ours.split())
+    assert of_ours(loaded) == set(f"{START} commands commands.completion digests files kept".split())
 
 
 def test_what_merges_tables_is_loaded_for_a_profile_that_inherits(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kimi_profiles.call import Call
 
 USAGE = "SHELL "
-_SHELLS = ("bash", "zsh", "fish", "powershell")
+_SHELLS = ("bash", "zsh", "fish", "powershell")  # of SCRIPTS, which need not be loaded for a kept script
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
