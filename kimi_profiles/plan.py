@@ -29,7 +29,7 @@ from kimi_profiles.values import Generic, dataclass, field, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Literal, TypeVar
 
     from kimi_profiles.change import Change
@@ -125,11 +125,12 @@ def plan_document(
     wanted = {side.address: final for side, final, _ in finals if not _is_same(side.now, final)}
     filled = [address for address, state in wanted.items() if state is not None]
     made = union(record.made, document.missing_containers(filled))
-    new = document.edit(wanted, prune=record.made)
+    keeps_base = record.knows(data)
+    edits = [wanted] if keeps_base else [wanted, _without_us(sides)]
+    new, *rest = document.edits(*edits, prune=record.made)
+    base = rest[0] if rest else None
     owned_next = tuple(owned for _, _, owned in finals if owned is not None)
     made = _made_next(made, new, finals)
-    keeps_base = record.knows(data)
-    base = None if keeps_base else _without_us(document, sides, record)
     result: bytes | None = new
     if not owned_next and (record.was_created or record.base == ABSENT) and is_hollow(new):
         result = None
@@ -272,9 +273,8 @@ def _made_next(
     )
 
 
-def _without_us(document: Document[bytes], sides: Iterable[_Sides], record: Record) -> bytes:
-    wanted = {side.address: side.base for side in sides if not _is_same(side.now, side.base)}
-    return document.edit(wanted, prune=record.made)
+def _without_us(sides: Iterable[_Sides]) -> Mapping[Address, Wanted]:
+    return {side.address: side.base for side in sides if not _is_same(side.now, side.base)}
 
 
 def _is_same(now: Found | None, other: Wanted) -> bool:

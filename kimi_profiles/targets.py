@@ -138,7 +138,9 @@ def plan_target(target: TargetIntent, intent: Intent, ledger: Ledger, backups: P
         text = _restored(copy, snapshot, record, holder=str(intent.holder))
         return TargetPlan(target, snapshot, record, text, target.restores.mode, text.record)
     try:
-        text = _planned(target, snapshot, record, holder=str(intent.holder))
+        document = read_document(snapshot)
+        changes = target.changes(record, document)
+        text = plan_document(document, record, changes, holder=str(intent.holder))
     except TargetInvalidError as error:
         raise error.at(target.path) from None
     if not text.record.owned and text.keeps_base and record.owned:
@@ -150,11 +152,6 @@ def plan_target(target: TargetIntent, intent: Intent, ledger: Ledger, backups: P
     if text.record.holds_secret and text.is_changed and is_applied and not intent.allows_tracked:
         _check_private(target)
     return TargetPlan(target, snapshot, record, text, mode, replace(text.record, mode_before=mode_before))
-
-
-def _planned(target: TargetIntent, snapshot: Snapshot, record: Record, *, holder: str) -> TextPlan[bytes]:
-    document = read_document(snapshot)  # as large as the file; it goes before a backup is read beside it
-    return plan_document(document, record, target.changes(record, document), holder=holder)
 
 
 def _check_sole_name(snapshot: Snapshot, ledger: Ledger) -> None:

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
     from kimi_profiles.jsontext.address import Wanted
     from kimi_profiles.jsontext.scan import Member
+    from kimi_profiles.jsontext.splices import Splice
 
     _Text = TypeVar("_Text", bound=str | bytes)
 
 __all__ = ["Blocked", "Document", "State", "is_hollow"]
 
+_LARGE_BYTES = 1 << 20
+_ROOM_BYTES = 1 << 18
 _HOLLOW = pattern(rb"(?:\xef\xbb\xbf)?[ \t\n\r]*(?:\{[ \t\n\r]*\}[ \t\n\r]*)?")
 
 
@@ -38,7 +41,7 @@ State: TypeAlias = "Found | Blocked | None"
 
 
 class Document(Generic["_Text"]):
-    """One JSON text. Scanning happens once for each container; the text itself never changes.
+    """One JSON text, which never changes. Each container is scanned once, until there is an edit.
 
     Args:
         text: The whole document, as text or as its UTF-8 bytes, which saves a large file much time and
@@ -50,7 +53,6 @@ class Document(Generic["_Text"]):
 
     Attributes:
         text: As it was given.
-        narrow: The same with one character for each byte, to which all offsets belong.
         start: Where its value begins.
 
     Source:
@@ -60,11 +62,18 @@ class Document(Generic["_Text"]):
     def __init__(self, text: _Text) -> None:
         self.text = text
         self._data: bytes = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-        self.narrow = self._data.decode("latin-1")
-        self.start, root = scan_root(self.narrow)
+        self._narrow: str | None = _narrowed(self._data)
+        self.start, root = scan_root(self._narrow)
         self._containers: dict[int, Container | None] = {self.start: root}
         self._names: dict[int, dict[str, list[Member]]] = {}
         self._states: dict[Address, State] = {}
+
+    @property
+    def narrow(self) -> str:
+        """The text with one character for each byte, to which all offsets belong."""
+        if self._narrow is None:
+            self._narrow = _narrowed(self._data)
+        return self._narrow
 
     def read(self, addresses: Iterable[Address]) -> dict[Address, State]:
         """What stands at each of ``addresses``.
@@ -121,10 +130,22 @@ class Document(Generic["_Text"]):
             ValueError: An address is blocked, is the whole document, or lies inside another; or what is
                 wanted is not JSON text, or for a member of a list not that member.
         """
+        return self.edits(wanted, prune=prune)[0]
+
+    def edits(self, *wanted: Mapping[Address, Wanted], prune: Collection[str] = ()) -> list[_Text]:
+        """:meth:`edit`, for several edits of the same text; together they cost one scan."""
         from kimi_profiles.jsontext.edit import edit
+
+        splices = [edit(self, each, prune) for each in wanted]
+        if any(splices):  # a text more, and it may be large: what can be had again makes room for it
+            self._narrow = None
+            self._containers.clear()
+            self._names.clear()
+        return [self._spliced(each) for each in splices]
+
+    def _spliced(self, splices: Sequence[Splice]) -> _Text:
         from kimi_profiles.jsontext.splices import splice_bytes
 
-        splices = edit(self, wanted, prune)
         if not splices:
             return self.text
         data = splice_bytes(self._data, splices)
@@ -191,6 +212,20 @@ class Document(Generic["_Text"]):
 
     def _raw(self, member: Member) -> str:
         return widen(self.narrow[member.value_start : member.value_end])
+
+
+def _narrowed(data: bytes) -> str:
+    if len(data) < _LARGE_BYTES:
+        return data.decode("latin-1")
+    # The text is freed before an edited one is made, which then is to have its memory: to get as much from
+    # the system costs a tenth of all the time. glibc maps so large a block by itself, and unmaps it again,
+    # until one as large was freed (mallopt(3), M_MMAP_THRESHOLD); and what comes behind it, such as modules
+    # that are loaded meanwhile, would keep it apart from what is free there, so that goes in front of it.
+    bytes(len(data) + _ROOM_BYTES)
+    room = bytes(_ROOM_BYTES)
+    text = data.decode("latin-1")
+    del room
+    return text
 
 
 def is_hollow(text: str | bytes) -> bool:

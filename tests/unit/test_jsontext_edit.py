@@ -439,6 +439,30 @@ def test_a_document_can_be_edited_twice() -> None:
     assert document.text == '{"a": {"b": 1}}'
 
 
+def test_an_edit_takes_nothing_from_what_a_document_tells() -> None:
+    address, member = Address("/a/b"), Address("/a/c", "1")
+    document = Document('{"x": 1,\n "a": {"b": 1, "c": [1, 2]}}')
+    told = document.read([address]), document.elements("/a/c"), document.place("/a/b"), document.narrow
+    document.edit({address: "2"})
+    assert document.read([member])[member] == Found("1", None)  # asked for the first time
+    assert (
+        document.read([address]),
+        document.elements("/a/c"),
+        document.place("/a/b"),
+        document.narrow,
+    ) == told
+
+
+def test_several_edits_are_each_of_the_same_text() -> None:
+    document = Document(b'{"a": 1}')
+    assert document.edits({Address("/a"): "2"}, {}, {Address("/b"): "3"}) == [
+        b'{"a": 2}',
+        b'{"a": 1}',
+        b'{"a": 1, "b": 3}',
+    ]
+    assert document.edits() == []
+
+
 def test_many_members_come_back_one_behind_the_other() -> None:
     keys = [f"k{number}" for number in range(3000)]
     wanted = {Address(f"/{key}"): Found("1", before) for key, before in zip(keys[1:], keys, strict=False)}
