@@ -14,7 +14,14 @@ from pathlib import Path
 
 from kimi_profiles.digests import sha256
 from kimi_profiles.errors import NotFoundError, ProfilesError
-from kimi_profiles.files import SPARE, create_file, make_folder, read_file, remove_leftover, scan_folder
+from kimi_profiles.files import (
+    create_file,
+    make_folder,
+    read_file,
+    remove_leftover,
+    scan_folder,
+    temporary_name,
+)
 from kimi_profiles.patterns import pattern
 from kimi_profiles.values import dataclass
 
@@ -90,7 +97,8 @@ def save_backup(folder: Path, target: Path, data: bytes | None, *, mode: int | N
     """
     own = folder / _name_of(target)
     make_folder(own)
-    create_file(own / _TARGET, str(target).encode("utf-8", "surrogateescape"))
+    temporary = _temporary(folder)
+    create_file(own / _TARGET, str(target).encode("utf-8", "surrogateescape"), temporary=temporary)
     digest = "absent" if data is None else sha256(data)[:_DIGITS]
     tail = f"-{'none' if mode is None or data is None else f'{mode:04o}'}-{digest}"
     copies = [*_copies(own)]
@@ -98,7 +106,7 @@ def save_backup(folder: Path, target: Path, data: bytes | None, *, mode: int | N
         return f"{own.name}/{copies[-1]}"
     # A clock that was set back must not put a copy before the first one.
     now = max([time.time_ns(), *(int(copy.partition("-")[0]) + 1 for copy in copies[-1:])])
-    while not create_file(own / f"{now:020d}{tail}", data or b""):
+    while not create_file(own / f"{now:020d}{tail}", data or b"", temporary=temporary):
         now += 1
     return f"{own.name}/{now:020d}{tail}"
 
@@ -173,8 +181,12 @@ def prune_backups(
 
 def sweep_backups(folder: Path) -> None:
     """Remove the unfinished copy that a run left that was killed while it made one."""
-    for name in scan_folder(folder, holding=SPARE):
-        remove_leftover(folder / name / SPARE)
+    remove_leftover(_temporary(folder))
+
+
+def _temporary(folder: Path) -> Path:
+    """What a copy is until it is whole: always the same, so that nobody has to look for it in each folder."""
+    return folder / temporary_name(folder, folder / "copy")
 
 
 def _copies(own: Path) -> dict[str, os.stat_result]:

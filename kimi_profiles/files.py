@@ -24,7 +24,7 @@ from kimi_profiles.errors import (
     WriteFailedError,
 )
 from kimi_profiles.route import STAY, Route, follow
-from kimi_profiles.values import dataclass, field
+from kimi_profiles.values import dataclass, field, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -204,12 +204,8 @@ def read_file(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> bytes | None:
     return take_snapshot(path, limit_bytes=limit_bytes).data
 
 
-def scan_folder(path: Path, *, holding: str = "") -> dict[str, os.stat_result]:
+def scan_folder(path: Path) -> dict[str, os.stat_result]:
     """What is in the folder ``path``: its names, each with what it is; a link counts as a link.
-
-    Args:
-        path: The folder.
-        holding: Only the folders in it that hold a file of this name, which of thousands takes little time.
 
     Returns:
         Empty where there is no such folder, or where it goes away meanwhile.
@@ -225,10 +221,7 @@ def scan_folder(path: Path, *, holding: str = "") -> dict[str, os.stat_result]:
         if not route.missing:
             opened = contextlib.nullcontext(path) if route.folder is None else route.opened()
             with opened as folder, os.scandir(folder) as entries:
-                place = folder if isinstance(folder, int) else None
                 for entry in entries:
-                    if holding and not os.access(f"{entry.path}/{holding}", os.F_OK, dir_fd=place):
-                        continue
                     with contextlib.suppress(FileNotFoundError):  # it went away just now
                         found[entry.name] = entry.stat(follow_symlinks=False)
     return found
@@ -268,12 +261,7 @@ def replace_file(snapshot: Snapshot, data: bytes, *, mode: int, temporary: str) 
         _unlink(temporary, route)
         made: os.stat_result | None = None
         try:
-            descriptor = os.open(temporary, _CREATE | STAY, PRIVATE, dir_fd=route.folder)
-            with os.fdopen(descriptor, "wb", buffering=0) as file:
-                _write_all(file.fileno(), data)
-                _copy_identity(snapshot, file.fileno(), mode, route)
-                os.fsync(file.fileno())
-                made = os.fstat(file.fileno())
+            made = _make(temporary, route, data, lambda new: _copy_identity(snapshot, new, mode, route))
             _check_unchanged(snapshot)
             _rename(temporary, route)
             _check_replaced(snapshot, temporary, route, made)
@@ -284,20 +272,38 @@ def replace_file(snapshot: Snapshot, data: bytes, *, mode: int, temporary: str) 
         _sync_folder(route)
 
 
-def create_file(path: Path, data: bytes) -> bool:
+def create_file(path: Path, data: bytes, *, temporary: Path | None = None) -> bool:
     """Write a new private file (mode 0600) durably and whole; never over an existing one.
+
+    Args:
+        path: The file; its folder must exist.
+        data: Its bytes.
+        temporary: What it is until it is whole, on the same file system; beside it if left out. The caller's
+            lock must make it unique; a leftover of that name is removed first.
 
     Returns:
         Whether it was made; ``False`` where something of that name exists.
     """
-    snapshot = take_snapshot(path)
-    if snapshot.data is not None:
-        return False
-    try:
-        replace_file(snapshot, data, mode=PRIVATE, temporary=SPARE)
-    except FileChangedError:
-        return False
-    return True
+    with _explained(path, "write"), follow(path) as route:
+        if route.missing:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        status = _status(route.name, route)
+        route.check(status)
+        if status is not None:
+            return False
+        nothing = Snapshot(path, route.real, None, None)
+        with _route_to_spare(temporary, route) as spare:
+            _unlink(spare.name, spare)
+            is_made = False
+            try:
+                _make(spare.name, spare, data, lambda new: _copy_identity(nothing, new, PRIVATE, route))
+                is_made = _move(spare, route)
+            finally:
+                if not is_made:
+                    _forget(spare.name, spare)
+        if is_made:
+            _sync_folder(route)
+        return is_made
 
 
 def remove_file(snapshot: Snapshot) -> None:
@@ -393,6 +399,17 @@ def _route_to(snapshot: Snapshot) -> Iterator[Route]:
 
 
 @contextlib.contextmanager
+def _route_to_spare(temporary: Path | None, route: Route) -> Iterator[Route]:
+    """The way to a temporary file; if none is named, to one beside the file to which ``route`` leads."""
+    if temporary is None:
+        yield replace(route, name=route.at(SPARE))
+        return
+    with follow(temporary, follow_symlinks=False) as spare:
+        spare.check(None)
+        yield spare
+
+
+@contextlib.contextmanager
 def _opened(snapshot: Snapshot, route: Route) -> Iterator[int]:
     """A descriptor of the file, if it still is the one of the snapshot."""
     try:
@@ -430,6 +447,16 @@ def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def _make(name: str, route: Route, data: bytes, prepare: Callable[[int], None]) -> os.stat_result:
+    """Make a file, durable but for its name; ``prepare`` gets a descriptor of it when all is written."""
+    descriptor = os.open(name, _CREATE | STAY, PRIVATE, dir_fd=route.folder)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        _write_all(file.fileno(), data)
+        prepare(file.fileno())
+        os.fsync(file.fileno())
+        return os.fstat(file.fileno())
 
 
 def _copy_identity(snapshot: Snapshot, descriptor: int, mode: int, route: Route) -> None:
@@ -542,17 +569,29 @@ def _is_snapshot(snapshot: Snapshot, out: os.stat_result, name: str, route: Rout
         os.close(descriptor)
 
 
-def _rename(temporary: str, route: Route) -> None:
-    """Rename over the file; on Linux what was there is called ``temporary`` then.
+def _move(spare: Route, route: Route) -> bool:
+    """Let a file have its name; ``False`` if something else has it."""
+    error = _renamed(_NO_REPLACE, spare.name, spare, route)
+    if error in {0, errno.EEXIST}:
+        return error == 0
+    if _status(route.name, route) is not None:
+        return False
+    _replace(spare.name, spare, route)
+    return True
 
-    Windows refuses while another program has it open; that passes.
-    """
-    if _exchange(temporary, route):
-        return
+
+def _rename(temporary: str, route: Route) -> None:
+    """Rename over the file; on Linux what was there is called ``temporary`` then."""
+    if not _exchange(temporary, route):
+        _replace(temporary, route, route)
+
+
+def _replace(name: str, source: Route, target: Route) -> None:
+    """Rename ``name`` of the one folder over the file. Windows refuses while it is open; that passes."""
     deadline = time.monotonic() + (_WINDOWS_RETRY_S if _IS_WINDOWS else 0)
     while True:
         try:
-            os.replace(temporary, route.name, src_dir_fd=route.folder, dst_dir_fd=route.folder)
+            os.replace(name, target.name, src_dir_fd=source.folder, dst_dir_fd=target.folder)
         except PermissionError:
             if time.monotonic() >= deadline:
                 raise
@@ -563,21 +602,23 @@ def _rename(temporary: str, route: Route) -> None:
 
 def _exchange(temporary: str, route: Route) -> bool:
     """Let both change their names, or the one take a name that is free; whether the system can do that."""
+    error = _renamed(_EXCHANGE, temporary, route, route)
+    if error == errno.ENOENT:
+        error = _renamed(_NO_REPLACE, temporary, route, route)
+        if error == errno.EEXIST:
+            raise FileChangedError
+    return error == 0
+
+
+def _renamed(how: int, name: str, source: Route, target: Route) -> int:
+    """0, or the number of the error; ``ENOSYS`` where the system cannot do that at all."""
     rename = _renameat2()
     if rename is None:
-        return False
+        return errno.ENOSYS
     import ctypes
 
-    names = (route.folder, os.fsencode(temporary), route.folder, os.fsencode(route.name))
-    if rename(*names, _EXCHANGE) == 0:
-        return True
-    if ctypes.get_errno() != errno.ENOENT:
-        return False
-    if rename(*names, _NO_REPLACE) == 0:
-        return True
-    if ctypes.get_errno() == errno.EEXIST:
-        raise FileChangedError
-    return False
+    names = (source.folder, os.fsencode(name), target.folder, os.fsencode(target.name))
+    return 0 if rename(*names, how) == 0 else ctypes.get_errno()
 
 
 @functools.cache

@@ -261,9 +261,8 @@ def _leftovers(claude: ClaudeCode, survey: Survey, ledger: Ledger | None) -> Ite
     places = claude.places
     files = [layer.path for layer in survey.effective.layers if layer.path is not None]
     files += [Path(name) for name in (ledger.records if ledger else ())]
-    backups = places.state / "backups"
     folders = [Path(os.path.realpath(path)).parent for path in files]
-    folders += [places.config, places.state, *(backups / name for name in _names(backups))]
+    folders += [places.config, places.state, places.state / "backups"]
     for folder in dict.fromkeys(folders):
         for name in _names(folder):
             is_ledger = folder == places.state and name.startswith("ledger") and name.endswith(".json.tmp")

@@ -152,8 +152,12 @@ class Disk:
             self._rename(*paths, is_swap="RENAME_EXCHANGE" in operation.flags)
 
     def _rename(self, source: PurePosixPath, target: PurePosixPath, *, is_swap: bool) -> None:
-        assert source.parent == target.parent
         folder = self.find(source, parent=True)
+        if source.parent != target.parent:
+            assert not is_swap
+            self.find(target, parent=True).change({target.name: folder.entries[source.name]})
+            folder.change({source.name: None})  # each folder for itself: the file may be in both, or in none
+            return
         replaced = folder.entries[target.name] if is_swap else None
         folder.change({source.name: replaced, target.name: folder.entries[source.name]})
 

@@ -20,7 +20,7 @@ from kimi_profiles.backups import (
     sweep_backups,
 )
 from kimi_profiles.errors import NotFoundError, WriteFailedError
-from kimi_profiles.files import SPARE
+from kimi_profiles.files import temporary_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -272,14 +272,16 @@ def test_half_a_copy_of_a_killed_run_is_neither_listed_nor_left(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("kimi_profiles.files._rename", kill)
+        patch.setattr("kimi_profiles.files._move", kill)
         patch.setattr("kimi_profiles.files._unlink", lambda *_: None)  # nothing is cleared away either
         with pytest.raises(Killed):
             save_backup(folder, target, b"x", mode=0o644)
-    assert len(list(folder.glob("*/*"))) == 1
+    (half,) = (path for path in folder.rglob("*") if path.is_file())
+    assert half.parent == folder, "it is found without a look into the folder of each file"
+    assert list_backups(folder) == []
 
     sweep_backups(folder)
-    assert list(folder.glob("*/*")) == []
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
     assert load_backup(folder, save_backup(folder, target, b"x", mode=0o644)) == b"x"
 
 
@@ -302,7 +304,7 @@ def test_folders_may_go_away_at_any_moment(
     own = folder / key.split("/")[0]
     doomed = folder if gone == "all" else own
     for number in itertools.count():
-        (own / SPARE).touch()
+        (folder / temporary_name(folder, folder / "copy")).touch()
         calls = 0
 
         def counted(call: Callable[..., Any], number: int = number) -> Callable[..., Any]:

@@ -1158,11 +1158,11 @@ CASES: dict[str, Case] = {
     ),
     "half a backup": Case(
         "leftover-file",
-        write("~/.local/state/kimi-profiles/backups/x/.new.kimi-profiles", ""),
-        remove("~/.local/state/kimi-profiles/backups/x"),
+        write("~/.local/state/kimi-profiles/backups/.copy.01234567.kimi-profiles", ""),
+        remove("~/.local/state/kimi-profiles/backups/.copy.01234567.kimi-profiles"),
         "warning",
-        "~/.local/state/kimi-profiles/backups/x/.new.kimi-profiles",
-        "rm -- {home}/.local/state/kimi-profiles/backups/x/.new.kimi-profiles",
+        "~/.local/state/kimi-profiles/backups/.copy.01234567.kimi-profiles",
+        "rm -- {home}/.local/state/kimi-profiles/backups/.copy.01234567.kimi-profiles",
     ),
 }
 

@@ -8,6 +8,7 @@ import socket
 import stat
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -528,12 +529,70 @@ def test_create_file_never_writes_over_a_file(file: Path) -> None:
 
 
 def test_create_file_makes_it_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_rename", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    monkeypatch.setattr(files, "_move", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
 
     with pytest.raises(WriteFailedError):
         create_file(tmp_path / "file", b"new")
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", ["renameat2", None])
+def test_create_file_never_writes_over_a_file_that_comes_meanwhile(
+    call: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, fsync = tmp_path / "file", os.fsync
+
+    def somebody_is_quicker(descriptor: int) -> None:
+        file.write_bytes(b"theirs")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", somebody_is_quicker)
+    if call is None:
+        monkeypatch.setattr(files, "_renameat2", lambda: None)
+
+    assert create_file(file, b"ours") is False
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"theirs"}
+
+
+def test_until_it_is_whole_a_new_file_may_be_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, spare = tmp_path / "own", tmp_path / "spare"
+    own.mkdir()
+    spare.write_bytes(b"half of an earlier one")
+    seen, move = [], files._move
+    monkeypatch.setattr(files, "_move", lambda *routes: (seen.append([*own.iterdir()]), move(*routes))[1])
+
+    assert create_file(own / "file", b"new", temporary=spare)
+
+    assert seen == [[]]
+    assert (own / "file").read_bytes() == b"new"
+    assert not spare.exists()
+
+
+def test_a_new_file_is_not_made_where_a_link_of_somebody_else_leads(tmp_path: Path) -> None:
+    if not is_root():
+        unavailable("only root can make a link of another user")
+    (tmp_path / "ours").mkdir()
+    link = tmp_path / "theirs"
+    link.symlink_to("ours")
+    os.lchown(link, 65534, 65534)
+
+    with pytest.raises(NotPermittedError):
+        create_file(tmp_path / "file", b"new", temporary=link / "spare")
+
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["ours", "theirs"]
+
+
+def test_a_new_file_does_not_come_from_another_file_system(tmp_path: Path) -> None:
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system here")
+    with TemporaryDirectory(dir=other) as folder:
+        with pytest.raises(WriteFailedError):
+            create_file(tmp_path / "file", b"new", temporary=Path(folder, "spare"))
+        assert (list(tmp_path.iterdir()), list(Path(folder).iterdir())) == ([], [])
 
 
 def test_remove_file_removes_it(file: Path) -> None:

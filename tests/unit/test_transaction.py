@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import os
 import shutil
@@ -1152,23 +1153,25 @@ def test_the_ledger_is_written_before_the_files_and_again_after(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[str] = []
-    rename = files._rename
+    rename, move = files._rename, files._move
 
     def record(temporary: str, route: Any) -> None:
         rename(temporary, route)
-        target = route.real
-        known = "backup" if place.state / "backups" in target.parents else target.name
-        events.append(
-            known if known != "ledger.json" else f"ledger, {len(read_ledger(target).pending)} pending"
-        )
+        name = route.real.name
+        is_ledger = name == "ledger.json"
+        events.append(f"ledger, {len(read_ledger(route.real).pending)} pending" if is_ledger else name)
+
+    def record_copy(spare: Any, route: Any) -> bool:
+        events.append("backup")
+        return move(spare, route)
 
     monkeypatch.setattr(files, "_rename", record)
+    monkeypatch.setattr(files, "_move", record_copy)
     place.apply()
 
-    assert [event for event in events if event != "backup"] == [
-        "ledger, 2 pending", ".claude.json", "settings.json", "ledger, 0 pending",
+    assert [event for event, _ in itertools.groupby(events)] == [
+        "backup", "ledger, 2 pending", ".claude.json", "settings.json", "ledger, 0 pending",
     ]  # fmt: skip
-    assert events.index("ledger, 2 pending") > max(n for n, event in enumerate(events) if event == "backup")
 
 
 def test_no_secret_is_in_the_state_folder_but_in_backups_of_what_was_there(place: Place) -> None:
