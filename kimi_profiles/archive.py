@@ -1,8 +1,9 @@
 """Texts by name in one file that never changes, of which a run reads those that it needs.
 
-At its top stands an index with a line for each text; the texts follow, each on a line of its own. The file is
-known by a digest of the index, and the index has a digest of each text, so a text is checked when it is read
-and no other is. A look for one name is a search in the index, which is not even parsed for it.
+A tree of three levels. At the top of the file stands an index of pages, and the file is known by a digest of
+it. A page has the places of some texts, sorted by their names. Pages and texts follow, each on a line of its
+own, and whoever names one has its digest too; so what is read is checked, and nothing else is read. A look
+for one name takes the index, one page, and the text.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from bisect import bisect_right
 from collections.abc import Mapping
+from itertools import pairwise
 
 from kimi_profiles.digests import sha256
 from kimi_profiles.errors import LedgerInvalidError
@@ -19,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
 __all__ = ["LOST", "Archive", "OpenParts", "pack", "unpack"]
 
@@ -27,10 +30,9 @@ LOST = "restore this file; or move ledger.json away, and restore backups by hand
 """What to do about an archive that is gone or damaged."""
 
 _DIGITS = 32
-_BEGINNING, _END = b'{"index": {\n', b'}},\n"texts": [\n'
-_OPENING, _NEXT = b": {\n", b"},\n"
-_CHUNK_BYTES = 1 << 18
-_SOME_LINES_BYTES = 1 << 12
+_ON_PAGE = 64  # some 6 KB; the index of a thousand texts then takes as much
+_BEGINNING, _END = b'{"index": ', b',\n"texts": [\n'
+_CHUNK_BYTES = 1 << 15
 
 ReadPart: TypeAlias = "Callable[[int, int], bytes]"
 """From a place and a length, both in bytes, to what stands there in a file; less where the file ends."""
@@ -63,70 +65,49 @@ class OpenParts:
 
 
 class Archive(Mapping[str, bytes]):
-    """The texts of one section. One that was changed is a ``LedgerInvalidError`` when it is asked for.
+    """The texts of one section, in the order of their names.
+
+    Asking for what was changed, or for anything by way of it, is a ``LedgerInvalidError``.
 
     Args:
-        index: Has the lines of the section in it, each ``"name": [place, length, digest, word, …]``; the
-            place counts from the first text, in bytes.
-        start: Where the end of the line before them stands.
-        stop: Behind the end of the last one.
-        read: Reads the file from the first text on.
+        index: From :func:`pack`: the table of the pages with the places of the texts, and that of those with
+            the names of the texts by their words.
+        read: Reads the file from the first line behind its index on.
         path: Where it is, for the error.
+
+    Raises:
+        TypeError, ValueError: ``index`` is none.
     """
 
-    def __init__(self, index: bytes, start: int, stop: int, read: ReadPart, path: Path | None) -> None:
-        self._index, self._start, self._stop = index, start, stop  # a copy of the lines would take a while
+    def __init__(self, index: tuple[object, object], read: ReadPart, path: Path | None = None) -> None:
+        places, words = index
+        self._places, self._words = _Pages(places, read), _Pages(words, read)
         self._read = read
         self._path = path
 
     def __getitem__(self, name: str) -> bytes:
-        line = self._line(name)
-        if line is None:
-            raise KeyError(name)
-        _, start, length, digest, _ = self._entry(line)
         with self._checked():
-            text = self._read(start, length)
-            if _digest(text) != digest:
-                raise ValueError("another text")
-            return text
+            place = self._places.find(name)
+            if place is not None:
+                return _text_at(place, self._read)
+        raise KeyError(name)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._line(name) is not None
+        with self._checked():
+            return isinstance(name, str) and self._places.find(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        start = self._start + 1
-        while start < self._stop:
-            stop = self._index.find(b"\n", min(start + _SOME_LINES_BYTES, self._stop - 1))
-            with self._checked():
-                names = json.loads(b"{%s}" % self._index[start:stop].rstrip(b","))
-            yield from names
-            start = stop + 1
+        with self._checked():
+            yield from self._places
 
     def __len__(self) -> int:
-        return self._index.count(b'\n"', self._start, self._stop)
+        return len(self._places)
 
-    def mentioning(self, word: str) -> Iterator[str]:
-        """Names of the texts that were packed with ``word``, or are called so, in the order of the texts."""
-        quoted, here = _quoted(word), self._start
-        while (here := self._index.find(quoted, here, self._stop)) >= 0:
-            start, here = self._around(here)
-            name, *_, words = self._entry(self._index[start:here])
-            if word == name or word in words:
-                yield name
-
-    def _line(self, name: str) -> bytes | None:
-        here = self._index.find(b"\n%s: [" % _quoted(name), self._start, self._stop)
-        return None if here < 0 else self._index[slice(*self._around(here + 1))]
-
-    def _around(self, place: int) -> tuple[int, int]:
-        """Where the line begins and ends that ``place`` is in."""
-        return self._index.rfind(b"\n", 0, place) + 1, self._index.find(b"\n", place)
-
-    def _entry(self, line: bytes) -> tuple[str, int, int, str, list[str]]:
-        """Name, place, length, digest and words."""
+    def mentioning(self, word: str) -> list[str]:
+        """Names of the texts that were packed with ``word``, or are called so, in their order."""
         with self._checked():
-            ((name, (start, length, digest, *words)),) = json.loads(b"{%s}" % line.rstrip(b",")).items()
-            return name, start, length, digest, words
+            found = {*(self._words.find(word) or ()), word}
+            return [name for name in sorted(found) if self._places.find(name) is not None]
 
     @contextlib.contextmanager
     def _checked(self) -> Iterator[None]:
@@ -139,28 +120,95 @@ class Archive(Mapping[str, bytes]):
             ) from None
 
 
+class _Pages:
+    """Entries by name, of which a look for one reads one page.
+
+    Args:
+        table: Of each page the first name in it, how many there are, and where it is; in their order.
+        read: See :class:`Archive`.
+
+    Raises:
+        TypeError, ValueError: ``table`` is none.
+    """
+
+    def __init__(self, table: Any, read: ReadPart) -> None:
+        self._firsts: list[str] = [first for first, _, _ in table]
+        self._counts: list[int] = [count for _, count, _ in table]
+        self._places = [place for _, _, place in table]
+        self._pages: dict[int, dict[str, Any]] = {}
+        self._read = read
+        if {*map(type, self._firsts)} - {str} or {*self._counts} - {*range(1, _ON_PAGE + 1)}:
+            raise TypeError
+        _check_order(self._firsts)
+
+    def find(self, name: str) -> Any:
+        """The entry of this name; ``None`` if there is none."""
+        number = bisect_right(self._firsts, name) - 1
+        return None if number < 0 else self._page(number).get(name)
+
+    def __iter__(self) -> Iterator[str]:
+        for number in range(len(self._places)):
+            yield from self._page(number)
+
+    def __len__(self) -> int:
+        return sum(self._counts)
+
+    def _page(self, number: int) -> dict[str, Any]:
+        if number not in self._pages:
+            page = json.loads(_text_at(self._places[number], self._read))
+            if not isinstance(page, dict) or len(page) != self._counts[number]:
+                raise TypeError
+            _check_order([*page, *self._firsts[number + 1 : number + 2]])
+            if next(iter(page)) != self._firsts[number]:
+                raise ValueError
+            self._pages[number] = page
+        return self._pages[number]
+
+
 def pack(
     sections: Mapping[str, Mapping[str, bytes]], words: Callable[[str, bytes], Iterable[str]]
 ) -> tuple[str, bytes]:
     """What the file is to be known by, and the file.
 
     Args:
-        sections: Name of a section → name of a text → the text, JSON in ASCII and on one line. There is one.
+        sections: Name of a section → name of a text → the text, JSON in ASCII and on one line.
         words: From a section and a text of it to what it is to be found by besides its name.
     """
-    index: list[bytes] = []
-    lines: list[bytes] = []
-    here = 0
+    lines = _Lines()
+    index = {}
     for section, texts in sections.items():
-        entries = []
-        for name, text in texts.items():
-            place = [here, len(text), _digest(text), *(word for word in words(section, text) if word != name)]
-            entries.append(b"%s: %s" % (_quoted(name), json.dumps(place).encode("ascii")))
-            lines.append(text)
-            here += len(text) + 2  # the comma and the end of the line
-        index.append(b"%s%s%s\n" % (_quoted(section), _OPENING, b",\n".join(entries)))
-    head = b"%s%s%s" % (_BEGINNING, _NEXT.join(index), _END)
-    return _digest(head), b"%s%s\n]}\n" % (head, b",\n".join(lines))
+        places = {name: lines.add(texts[name]) for name in sorted(texts)}
+        found: dict[str, list[str]] = {}
+        for name in places:
+            for word in words(section, texts[name]):
+                if word != name:
+                    found.setdefault(word, []).append(name)
+        index[section] = lines.add_pages(places), lines.add_pages(dict(sorted(found.items())))
+    head = b"%s%s%s" % (_BEGINNING, _json(index), _END)
+    return _digest(head), b"%s%s\n]}\n" % (head, b",\n".join(lines.texts))
+
+
+class _Lines:
+    """Texts one behind the other, and where each is."""
+
+    def __init__(self) -> None:
+        self.texts: list[bytes] = []
+        self._here = 0
+
+    def add(self, text: bytes) -> tuple[int, int, str]:
+        """Place and length in bytes, and digest."""
+        place = self._here, len(text), _digest(text)
+        self.texts.append(text)
+        self._here += len(text) + 2  # the comma and the end of the line
+        return place
+
+    def add_pages(self, entries: Mapping[str, object]) -> list[tuple[str, int, tuple[int, int, str]]]:
+        """A table for :class:`_Pages`."""
+        table, names = [], [*entries]
+        for start in range(0, len(names), _ON_PAGE):
+            page = {name: entries[name] for name in names[start : start + _ON_PAGE]}
+            table.append((names[start], len(page), self.add(_json(page))))
+        return table
 
 
 def unpack(digest: str, read: ReadPart, *, path: Path | None = None) -> dict[str, Archive]:
@@ -172,7 +220,7 @@ def unpack(digest: str, read: ReadPart, *, path: Path | None = None) -> dict[str
         path: Where it is, for errors.
 
     Raises:
-        ValueError: It is another file.
+        TypeError, ValueError, RecursionError: It is another file.
     """
     head = b""
     while (end := head.find(_END) + len(_END)) < len(_END):
@@ -183,23 +231,32 @@ def unpack(digest: str, read: ReadPart, *, path: Path | None = None) -> dict[str
     if _digest(memoryview(head)[:end]) != digest:
         raise ValueError("another file")
 
-    def read_text(start: int, length: int) -> bytes:
+    def read_behind(start: int, length: int) -> bytes:
+        if start < 0:
+            raise ValueError("another place")
         return read(end + start, length)
 
-    sections: dict[str, Archive] = {}
-    here = len(_BEGINNING)
-    while True:
-        start = head.index(_OPENING, here, end)
-        stop = head.index(b"\n}", start, end) + 1
-        name = json.loads(head[here:start])
-        sections[name] = Archive(head, start + len(_OPENING) - 1, stop, read_text, path)
-        if stop == end - len(_END):
-            return sections
-        here = head.index(_NEXT, stop, stop + len(_NEXT)) + len(_NEXT)
+    index = dict(json.loads(head[len(_BEGINNING) : end - len(_END)]))
+    return {section: Archive(tables, read_behind, path) for section, tables in index.items()}
 
 
-def _quoted(word: str) -> bytes:
-    return json.dumps(word).encode("ascii")
+def _text_at(place: tuple[int, int, str], read: ReadPart) -> bytes:
+    """What stands at ``place``, which is from :class:`_Lines` or from whoever can make a digest."""
+    start, length, digest = place
+    text = read(start, length)
+    if _digest(text) != digest:
+        raise ValueError("another text")
+    return text
+
+
+def _check_order(names: list[str]) -> None:
+    """Each name once, and sorted; else a look for one might not find what a look at all does."""
+    if any(one >= other for one, other in pairwise(names)):
+        raise ValueError("another order")
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
 def _digest(data: bytes | memoryview) -> str:

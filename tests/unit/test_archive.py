@@ -33,6 +33,13 @@ def words(section: str, text: bytes) -> list[str]:
 
 
 DIGEST, PACKED = pack(SECTIONS, words)
+HEAD_BYTES = PACKED.index(archive._END) + len(archive._END)
+PAGES = [
+    (HEAD_BYTES + start, length)
+    for tables in json.loads(PACKED)["index"].values()
+    for table in tables
+    for _, _, (start, length, _) in table
+]
 
 
 def test_what_is_packed_comes_back() -> None:
@@ -48,26 +55,44 @@ def test_what_is_packed_comes_back() -> None:
 
 def test_the_file_is_json_in_which_nothing_is_missing() -> None:
     document = json.loads(PACKED)
-    names = [(section, name) for section, places in document["index"].items() for name in places]
-    assert dict(zip(names, document["texts"], strict=True)) == {
-        (section, name): json.loads(text)
-        for section, texts in SECTIONS.items()
-        for name, text in texts.items()
-    }
-
-
-def test_an_empty_line_is_no_text() -> None:
-    head = b'{"index": {\n"a": {\n\n}},\n"texts": [\n'
-    found = unpack(archive._digest(head), parts_of(head + b"\n]}\n"))
-    assert found == {"a": {}}
-    assert len(found["a"]) == 0
+    assert document["index"].keys() == SECTIONS.keys()
+    for texts in SECTIONS.values():
+        for text in texts.values():
+            assert json.loads(text) in document["texts"]
 
 
 def test_a_section_may_be_empty() -> None:
     digest, packed = pack({"a": {}}, words)
-    assert unpack(digest, parts_of(packed)) == {"a": {}}
-    assert json.loads(packed) == {"index": {"a": {}}, "texts": []}
-    assert list(Archive(b"\n", 0, 1, parts_of(b""), None).mentioning("x")) == []
+    found = unpack(digest, parts_of(packed))
+    assert (found, len(found["a"]), found["a"].mentioning("x")) == ({"a": {}}, 0, [])
+    assert json.loads(packed) == {"index": {"a": [[], []]}, "texts": []}
+
+
+def test_a_look_for_one_text_reads_one_page_and_the_text() -> None:
+    names = [f"/{number:04}" for number in range(1_000)]
+    texts = {name: json.dumps([name, f"w{name}"]).encode() for name in names}
+    digest, packed = pack({"a": texts}, words)
+    asked: list[int] = []
+    whole = parts_of(packed)
+
+    def read(start: int, length: int) -> bytes:
+        asked.append(length)
+        return whole(start, length)
+
+    found = unpack(digest, read)["a"]
+    assert len(found) == 1_000
+    assert len(asked) == 1
+
+    for name in names:
+        asked.clear()
+        found = unpack(digest, read)["a"]
+        assert found[name] == texts[name]
+        assert found.mentioning(f"w{name}") == [name]
+        assert len(asked) <= 5, "the index, a page of places, the text, a page of words, where it would be"
+        assert sum(asked[1:]) < 16_384
+    assert [*found] == names
+    assert "/1000" not in found
+    assert "" not in found
 
 
 def test_of_a_file_that_was_changed_no_text_comes_back_that_was_not_in_it() -> None:
@@ -82,8 +107,10 @@ def test_of_a_file_that_was_changed_no_text_comes_back_that_was_not_in_it() -> N
                         found += 1
                     except LedgerInvalidError:
                         pass
+        except LedgerInvalidError:
+            assert any(start <= place < start + length for start, length in PAGES)
         except ValueError:
-            assert place < PACKED.index(b'"texts": [\n') + len(b'"texts": [\n')
+            assert place < HEAD_BYTES
         else:
             assert found >= len(SECTIONS["first"]) + len(SECTIONS["second"]) - 1
 
@@ -119,10 +146,10 @@ def test_the_error_names_the_file() -> None:
     ],
 )
 def test_texts_are_found_by_their_words(section: str, word: str, names: list[str]) -> None:
-    assert list(unpack(DIGEST, parts_of(PACKED))[section].mentioning(word)) == names
+    assert list(unpack(DIGEST, parts_of(PACKED))[section].mentioning(word)) == sorted(names)
 
 
-def test_they_are_found_as_a_look_at_each_would_find_them() -> None:
+def test_they_are_found_as_a_look_at_each_would_find_them(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(7)
     for _ in range(300):
         sections = {
@@ -134,18 +161,19 @@ def test_they_are_found_as_a_look_at_each_would_find_them() -> None:
             }
             for section in ("one", "two", "wordless")
         }
+        monkeypatch.setattr(archive, "_ON_PAGE", rng.choice((1, 2, 3, 64)))
         digest, packed = pack(sections, words)
         found = unpack(digest, parts_of(packed))
         assert found == sections
         word = "".join(rng.choices('ab"\\', k=rng.randrange(3)))
         for section, texts in sections.items():
-            expected = [name for name, text in texts.items() if word in {name, *words(section, text)}]
-            assert list(found[section].mentioning(word)) == expected
+            expected = sorted(name for name, text in texts.items() if word in {name, *words(section, text)})
+            assert found[section].mentioning(word) == expected
+            assert [*found[section]] == sorted(texts)
 
 
 def test_a_large_index_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "_CHUNK_BYTES", 7)
-    monkeypatch.setattr(archive, "_SOME_LINES_BYTES", 30)
     assert unpack(DIGEST, parts_of(PACKED)) == SECTIONS
 
 
@@ -191,51 +219,113 @@ def test_a_file_is_closed_when_nobody_has_its_texts_any_more(tmp_path: Path) -> 
     assert len(list(OPEN.iterdir())) == before
 
 
+def sealed(index: bytes, lines: bytes = b"") -> tuple[str, bytes]:
+    """What :func:`pack` would have made, had this been what it made; and its digest."""
+    head = archive._BEGINNING + index + archive._END
+    return archive._digest(head), head + lines
+
+
 # What somebody makes a digest for: not even the index can be told.
 FORGED: dict[str, bytes] = {
     "nothing": b"",
-    "no index": b"{\n",
-    "no sections": b'{"index": {\n',
-    "a section without a name": b'{"index": {\n{\n',
-    "a section that is a list": b'{"index": {\n[]: {\n}',
-    "something between sections": b'{"index": {\n"a": {\n};,\n"b": {\n',
+    "no JSON": b"x",
+    "a number": b"1",
+    "a section that is a number": b'{"a": 1}',
+    "a section with one table": b'{"a": [[]]}',
+    "a table that is a number": b'{"a": [1, []]}',
+    "a page that is short": b'{"a": [[["/a", 1]], []]}',
+    "a first name that is a number": b'{"a": [[[1, 1, []]], []]}',
+    "a count that is a text": b'{"a": [[["/a", "1", []]], []]}',
+    "a count that is a list": b'{"a": [[["/a", [], []]], []]}',
+    "a count that is negative": b'{"a": [[["/a", -1, []]], []]}',
+    "a count that is large": b'{"a": [[["/a", %d, []]], []]}' % (1 << 70),
+    "pages in no order": b'{"a": [[["/b", 1, []], ["/a", 1, []]], []]}',
+    "a page twice": b'{"a": [[["/a", 1, []], ["/a", 1, []]], []]}',
+    "lists without end": b"[" * 100_000,
 }
-# Only who asks for it is told.
-FORGED_LINES: dict[str, bytes] = {
-    "no JSON": b'"/a": [x',
-    "a place that is a number": b'"/a": 1',
-    "a place that is short": b'"/a": [1, 2]',
-    "a place that is endless": b'"/a": [Infinity, 1, "x"]',
-    "a place that is none": b'"/a": [0, NaN, "x"]',
-    "a place that is a text": b'"/a": ["a", "b", "c"]',
-    "a place that is large": b'"/a": [%d, 1, "x"]' % (1 << 70),
-    "a length that is large": b'"/a": [0, %d, "x"]' % (1 << 70),
-    "a digest that is a list": b'"/a": [0, 1, []]',
-    "a place before the file": b'"/a": [-500, 3, ""]',
-    "a length that is negative": b'"/a": [0, -1, ""]',
-    "a place behind the file": b'"/a": [1000000000, 5, ""]',
-    "lists without end": b'"/a": ' + b"[" * 100_000,
-    "a brace": b'"/a": [0, 1, "x"]}, {"/a": []',
+PLACES = {
+    "a number": b"1",
+    "a place that is short": b"[1, 2]",
+    "a place that is endless": b'[Infinity, 1, "x"]',
+    "a place that is none": b'[0, NaN, "x"]',
+    "a place that is a text": b'["a", "b", "c"]',
+    "a place that is large": b'[%d, 1, "x"]' % (1 << 70),
+    "a length that is large": b'[0, %d, "x"]' % (1 << 70),
+    "a digest that is a list": b"[0, 1, []]",
+    "a place before the file": b'[-500, 3, ""]',
+    "a length that is negative": b'[0, -1, ""]',
+    "a place behind the file": b'[1000000000, 5, ""]',
+}
+TEXT = b'"x"'
+GOOD = b'[0, 3, "%s"]' % archive._digest(TEXT).encode()
+# Only who asks for what is on it is told. The text is there, and the index says of one page how many it has.
+FORGED_PAGES: dict[str, tuple[int, bytes]] = {
+    "no JSON": (1, b"x"),
+    "a list": (1, b'["/a"]'),
+    "a list of pairs": (1, b'[["/a", %s]]' % GOOD),
+    "nothing": (1, b"{}"),
+    "another name": (2, b'{"/": %s, "/a": %s}' % (GOOD, GOOD)),
+    "names in no order": (3, b'{"/a": %s, "/c": 1, "/b": 1}' % GOOD),
+    "a name of the next page": (2, b'{"/a": %s, "/z": 1}' % GOOD),
+    "too many": (1, b'{"/a": %s, "/b": 1}' % GOOD),
+    "too few": (2, b'{"/a": %s}' % GOOD),
+    "lists without end": (1, b'{"/a": ' + b"[" * 100_000),
+    "a place in the index": (1, b'{"/a": [-10, 3, "%s"]}' % archive._digest(archive._END[-10:-7]).encode()),
+    **{name: (1, b'{"/a": %s}' % place) for name, place in PLACES.items()},
 }
 
 
-@pytest.mark.parametrize("head", FORGED.values(), ids=FORGED)
-def test_who_makes_a_digest_of_nonsense_gains_nothing(head: bytes) -> None:
-    head += archive._END
-    with pytest.raises((ValueError, TypeError)):
-        unpack(archive._digest(head), parts_of(head))
+@pytest.mark.parametrize("index", FORGED.values(), ids=FORGED)
+def test_who_makes_a_digest_of_nonsense_gains_nothing(index: bytes) -> None:
+    digest, packed = sealed(index)
+    with pytest.raises((ValueError, TypeError, RecursionError)):
+        unpack(digest, parts_of(packed))
 
 
-@pytest.mark.parametrize("line", FORGED_LINES.values(), ids=FORGED_LINES)
-def test_a_line_of_nonsense_is_damage(line: bytes, tmp_path: Path) -> None:
-    head = b'{"index": {\n"first": {\n%s\n}},\n"texts": [\n' % line
-    path = tmp_path / "file"
-    path.write_bytes(head + b"1\n]}\n")
-    with path.open("rb") as file:
-        texts = unpack(archive._digest(head), OpenParts(file.fileno()))["first"]
-    with pytest.raises((LedgerInvalidError, KeyError)):
+def refused(texts: Archive) -> None:
+    """Whatever is asked for, it is told that it is damaged, if anything is told at all."""
+    with pytest.raises(LedgerInvalidError):
         texts["/a"]
+    for ask in (texts.mentioning, texts.__contains__):
+        with contextlib.suppress(LedgerInvalidError):
+            assert ask("/a") in (["/a"], True)
+        with contextlib.suppress(LedgerInvalidError):
+            assert ask("/y") in ([], False)
     with contextlib.suppress(LedgerInvalidError):
-        assert list(texts.mentioning("x")) in ([], ["/a"])
+        assert next(iter(texts)) == "/a"
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_a_page_at_no_place_is_damage(place: bytes, tmp_path: Path) -> None:
+    digest, packed = sealed(b'{"a": [[["/a", 1, %s]], []]}' % place, b"1\n]}\n")
+    (tmp_path / "file").write_bytes(packed)
+    with (tmp_path / "file").open("rb") as file:
+        refused(unpack(digest, OpenParts(file.fileno()))["a"])
+
+
+@pytest.mark.parametrize(("count", "page"), FORGED_PAGES.values(), ids=FORGED_PAGES)
+def test_a_page_of_nonsense_is_damage(count: int, page: bytes, tmp_path: Path) -> None:
+    place = b'[%d, %d, "%s"]' % (len(TEXT) + 2, len(page), archive._digest(page).encode())
+    index = b'{"a": [[["/a", %d, %s], ["/z", 1, []]], []]}' % (count, place)
+    digest, packed = sealed(index, b"%s,\n%s\n]}\n" % (TEXT, page))
+    (tmp_path / "file").write_bytes(packed)
+    with (tmp_path / "file").open("rb") as file:
+        refused(unpack(digest, OpenParts(file.fileno()))["a"])
+
+
+@pytest.mark.parametrize("found", [b"1", b'[["/a"]]', b"[1]", b'{"/a": 1}', b"true"])
+def test_words_of_nonsense_name_nothing_that_is_not_there(found: bytes, tmp_path: Path) -> None:
+    places, words = b'{"/a": %s}' % GOOD, b'{"x": %s}' % found
+    tables, here = [], 0
+    for first, line in ((None, TEXT), (b"/a", places), (b"x", words)):
+        if first is not None:
+            place = (first, here, len(line), archive._digest(line).encode())
+            tables.append(b'[["%s", 1, [%d, %d, "%s"]]]' % place)
+        here += len(line) + 2
+    digest, packed = sealed(b'{"a": [%s]}' % b", ".join(tables), b",\n".join((TEXT, places, words)))
+    (tmp_path / "file").write_bytes(packed)
+    with (tmp_path / "file").open("rb") as file:
+        texts = unpack(digest, OpenParts(file.fileno()))["a"]
+    assert texts["/a"] == TEXT
     with contextlib.suppress(LedgerInvalidError):
-        assert list(texts) == ["/a"]
+        assert texts.mentioning("x") in ([], ["/a"])
