@@ -281,9 +281,24 @@ def test_token_and_list_cannot_both_come_on_standard_input(fleet: Callable[[str]
     assert fleet("apply work --homes-from - --token-stdin").status == 2
 
 
+# What the moving line says: option, whether the output goes to a terminal, words.
+COUNTED = ["working on 3 homes", *(f"working on 3 homes, {count} done" for count in (1, 2, 3))]
+MOVING: dict[str, tuple[str, bool, list[str]]] = {
+    "a file": ("", False, COUNTED),
+    "a terminal, where each home has its line": ("", True, []),
+    "a terminal, and nothing before the end": ("--json", True, COUNTED),
+    "nothing is wanted": ("--quiet", False, []),
+}
+
+
+@pytest.mark.parametrize("row", MOVING.values(), ids=MOVING)
 def test_who_looks_is_told_how_far_it_is(
-    fleet: Callable[[str], Told], listed: Path, monkeypatch: pytest.MonkeyPatch
+    row: tuple[str, bool, list[str]],
+    fleet: Callable[[str], Told],
+    listed: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    option, is_terminal, expected = row
     said: list[str] = []
 
     @contextlib.contextmanager
@@ -292,8 +307,9 @@ def test_who_looks_is_told_how_far_it_is(
         yield said.append
 
     monkeypatch.setattr(progress, "show_progress", show)
-    assert fleet(f"apply work --homes-from {listed}").status == 0
-    assert said == ["working on 3 homes", *(f"working on 3 homes, {count} done" for count in (1, 2, 3))]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    assert fleet(f"apply work --homes-from {listed} {option}").status == 0
+    assert said == expected
 
 
 def test_a_list_that_is_not_there_is_told(fleet: Callable[[str], Told], tmp_path: Path) -> None:
