@@ -11,6 +11,7 @@ from kimi_profiles.difference import difference
 from kimi_profiles.errors import NotPermittedError, ProfilesError, TargetInvalidError, TargetTrackedError
 from kimi_profiles.files import PRIVATE, Snapshot, check_lent, take_snapshot
 from kimi_profiles.git import is_tracked
+from kimi_profiles.jsontext import Found
 from kimi_profiles.jsontext.document import Document
 from kimi_profiles.ledger import ABSENT, Application, Ledger, Record, ledger_file, read_ledger
 from kimi_profiles.plan import TextPlan, plan_document
@@ -19,7 +20,7 @@ from kimi_profiles.values import dataclass, field, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from kimi_profiles.backups import Backup
     from kimi_profiles.change import Change
@@ -145,8 +146,9 @@ def plan_target(target: TargetIntent, intent: Intent, ledger: Ledger, backups: P
         raise error.at(target.path) from None
     if not text.record.owned and text.keeps_base and record.owned:
         text = _exact(text, record, backups)
-    if text.record.owned and not record.owned:
-        _check_sole_name(snapshot, ledger)
+    if text.record.owned or record.owned:
+        is_new = not record.owned and (snapshot.path != snapshot.real or _says_any(document, changes))
+        _check_sole_name(snapshot, ledger.records if is_new else [str(snapshot.real)], ledger)
     mode, mode_before = _modes(snapshot, text)
     is_applied = intent.application is not None  # what is taken out brings no new token in
     if text.record.holds_secret and text.is_changed and is_applied and not intent.allows_tracked:
@@ -154,16 +156,32 @@ def plan_target(target: TargetIntent, intent: Intent, ledger: Ledger, backups: P
     return TargetPlan(target, snapshot, record, text, mode, replace(text.record, mode_before=mode_before))
 
 
-def _check_sole_name(snapshot: Snapshot, ledger: Ledger) -> None:
-    """One file under two names would have two records, and neither would be true."""
+def _says_any(document: Document[bytes] | None, changes: Sequence[Change]) -> bool:
+    """Whether any of what is wanted, or another value in its place, stands there before us.
+
+    If not, no record under another name is true of the file: every profile has a base URL to write.
+    """
+    wanted = [change.address for change in changes if change.want is not None]
+    return document is not None and any(isinstance(document.state(each), Found) for each in wanted)
+
+
+def _check_sole_name(snapshot: Snapshot, names: Iterable[str], ledger: Ledger) -> None:
+    """One file under two names would have two records, and one of them would not be true.
+
+    Args:
+        snapshot: The file.
+        names: Which of those on record may be other names of it. That of the file itself always is: so where
+            an older record leads to a file that was taken over anew meanwhile, that goes first.
+        ledger: What is on record.
+    """
     own, real = str(snapshot.path), snapshot.real
     there = next((path for path in map(str, (real, *real.parents)) if _inode(path)), "")
     inode, missing = _inode(there), str(real)[len(there) :]
-    for name in ledger.records:
+    for name in names:
         # To ask for the inode is cheap, and only who leads to the same one can be the same file, whether
         # it is there or will be made.
-        may_be = name.endswith(missing) and _inode(name.removesuffix(missing)) == inode
-        if may_be and name != own and _leads_to(Path(name), real):
+        may_be = name != own and name.endswith(missing) and _inode(name.removesuffix(missing)) == inode
+        if may_be and name in ledger.records and _leads_to(Path(name), real):
             raise NotPermittedError(
                 f"a profile is applied to the same file under the name {name}",
                 hint="take that out first, or use that name",

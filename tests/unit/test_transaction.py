@@ -35,7 +35,7 @@ from kimi_profiles.errors import (
     TargetTrackedError,
     WriteFailedError,
 )
-from kimi_profiles.ledger import read_ledger
+from kimi_profiles.ledger import Ledger, read_ledger
 from kimi_profiles.route import resolve
 
 if TYPE_CHECKING:
@@ -1272,28 +1272,97 @@ def test_one_file_is_not_known_by_two_names(tmp_path: Path) -> None:
     assert real.read_bytes() == before
 
 
-def test_one_file_that_will_be_made_is_not_known_by_two_names(tmp_path: Path) -> None:
-    before, moved = tmp_path / "before", tmp_path / "moved"
-    named = Path("project", ".claude", "settings.json")
-    ClaudeCode.at(before / named, home=tmp_path).apply(A, token=TOKEN)
-    before.rename(moved)
-    before.symlink_to(moved)
-    shutil.rmtree(moved / "project")
-
-    with pytest.raises(NotPermittedError, match=r"the same file under the name .*before"):
-        ClaudeCode.at(moved / named, home=tmp_path).apply(B, token=TOKEN)
-
-    assert list(moved.iterdir()) == []
+@pytest.fixture
+def names(tmp_path: Path) -> list[Path]:
+    """A home under its own name, and two links to it."""
+    home = tmp_path / "home"
+    (home / ".claude").mkdir(parents=True)
+    links = [tmp_path / "one", tmp_path / "two"]
+    for link in links:
+        link.symlink_to(home)
+    return [home, *links]
 
 
-def test_of_many_files_that_are_gone_no_links_are_followed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_file_of_an_older_name_is_not_taken_over(names: list[Path]) -> None:
+    new, old = (ClaudeCode.user(home=name) for name in names[:2])
+    old.apply(A, token=TOKEN)
+    file = names[0] / ".claude" / "settings.json"
+    before = file.read_bytes()
+
+    with pytest.raises(NotPermittedError, match=r"the same file under the name .*one/\.claude"):
+        new.apply(B, token=TOKEN)
+
+    assert file.read_bytes() == before
+    old.unapply()
+    assert not file.exists()
+    assert new.apply(B, token=TOKEN).changed
+
+
+@pytest.mark.parametrize("data", [None, b'{"env": {"EDITOR": "vim"}}'])
+def test_what_is_on_record_of_a_file_that_was_made_anew_waits_until_the_new_one_is_taken_out(
+    data: bytes | None, names: list[Path]
 ) -> None:
+    new, old = (ClaudeCode.user(home=name) for name in names[:2])
+    old.apply(A, token=TOKEN)
+    file = names[0] / ".claude" / "settings.json"
+    for written in (file, names[0] / ".claude.json"):
+        written.unlink()
+    if data is not None:
+        file.write_bytes(data)
+    new.apply(A, token=TOKEN)  # the very values that are on record under the other name
+    ours = file.read_bytes()
+
+    commands: list[Callable[[], object]] = [old.unapply, lambda: old.apply(B, token=TOKEN)]
+    for command in commands:
+        with pytest.raises(NotPermittedError, match=r"the same file under the name .*home/\.claude"):
+            command()
+    assert (file.read_bytes(), new.status().in_sync) == (ours, True)
+
+    new.unapply()
+    old.unapply()
+    assert (file.read_bytes() if file.exists() else None) == data
+    assert read_ledger(names[0] / ".local/state/kimi-profiles/ledger.json") == Ledger()
+
+
+def test_one_file_that_will_be_made_is_not_known_by_two_links(names: list[Path]) -> None:
+    old, new = (ClaudeCode.user(home=name) for name in names[1:])
+    old.apply(A, token=TOKEN)
+    for name in (".claude/settings.json", ".claude.json"):
+        (names[0] / name).unlink()
+
+    with pytest.raises(NotPermittedError, match=r"the same file under the name .*one/\.claude"):
+        new.apply(B, token=TOKEN)
+
+    assert list((names[0] / ".claude").iterdir()) == []
+
+
+@pytest.mark.parametrize("data", [None, b'{"env": {"EDITOR": "vim"}}'])
+def test_where_nothing_of_a_profile_stands_no_other_file_is_asked(
+    data: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        ClaudeCode.at(tmp_path / name / "settings.json", home=tmp_path).apply(A, token=TOKEN)
+    asked: list[str] = []
+    inode = targets._inode
+    monkeypatch.setattr(targets, "_inode", lambda path: (asked.append(path), inode(path))[1])
+    file = tmp_path / "new" / "settings.json"
+    file.parent.mkdir()
+    if data is not None:
+        file.write_bytes(data)
+
+    ClaudeCode.at(file, home=tmp_path).apply(A, token=TOKEN)
+
+    assert asked
+    assert {*asked} <= {str(file), str(file.parent)}
+
+
+def test_of_many_files_no_links_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named = Path(".claude", "settings.local.json")
     for number in range(5):
         project = tmp_path / "projects" / f"{number}"
         ClaudeCode.at(project / named, home=tmp_path).apply(A, token=TOKEN)
-        shutil.rmtree(project)
+        if number % 2:
+            shutil.rmtree(project)
     followed: list[Path] = []
 
     def spy(path: Path) -> Path:
@@ -1301,7 +1370,9 @@ def test_of_many_files_that_are_gone_no_links_are_followed(
         return resolve(path)
 
     monkeypatch.setattr(targets, "resolve", spy)
-    (tmp_path / "there").mkdir()
-    for project in ("new", "projects/another", "there"):
-        ClaudeCode.at(tmp_path / project / named, home=tmp_path).apply(A, token=TOKEN)
+    for project in ("new", "projects/another", "projects/1"):
+        file = tmp_path / project / named
+        file.parent.mkdir(parents=True)
+        file.write_text('{"env": {"ANTHROPIC_BASE_URL": "https://before.example"}}')
+        assert ClaudeCode.at(file, home=tmp_path).apply(A, token=TOKEN).changed
     assert followed == []
