@@ -109,6 +109,13 @@ class Archive(Mapping[str, bytes]):
             found = {*(self._words.find(word) or ()), word}
             return [name for name in sorted(found) if self._places.find(name) is not None]
 
+    def check(self) -> None:
+        """Look at everything."""
+        for name in self:
+            _ = self[name]
+        with self._checked():
+            _ = (*self._words,)
+
     @contextlib.contextmanager
     def _checked(self) -> Iterator[None]:
         """Whatever is wrong is one of our errors; who wants to can make a digest of nonsense too."""
@@ -137,9 +144,15 @@ class _Pages:
         self._places = [place for _, _, place in table]
         self._pages: dict[int, dict[str, Any]] = {}
         self._read = read
-        if {*map(type, self._firsts)} - {str} or {*self._counts} - {*range(1, _ON_PAGE + 1)}:
+        if {*map(type, self._firsts)} - {str} or {*map(type, self._counts)} - {int}:
             raise TypeError
+        if {*self._counts} - {*range(1, _ON_PAGE + 1)}:
+            raise ValueError
         _check_order(self._firsts)
+        # Were each the inside of the one before, they would take many times the memory of the file.
+        spans = [(start, start + length) for start, length, _ in self._places]
+        if any(one[1] > other[0] for one, other in pairwise(spans)):
+            raise ValueError
 
     def find(self, name: str) -> Any:
         """The entry of this name; ``None`` if there is none."""
@@ -156,8 +169,10 @@ class _Pages:
     def _page(self, number: int) -> dict[str, Any]:
         if number not in self._pages:
             page = json.loads(_text_at(self._places[number], self._read))
-            if not isinstance(page, dict) or len(page) != self._counts[number]:
+            if not isinstance(page, dict) or None in page.values():
                 raise TypeError
+            if len(page) != self._counts[number]:
+                raise ValueError
             _check_order([*page, *self._firsts[number + 1 : number + 2]])
             if next(iter(page)) != self._firsts[number]:
                 raise ValueError

@@ -74,6 +74,12 @@ class Entries(Mapping["str", "T"]):
             -self._is_gone(name) if name in self._older else 1 for name in self.texts
         )
 
+    def check(self) -> None:
+        """Look at everything; raises what asking for it would raise."""
+        _ = (*self.values(),)
+        if self._archive is not None:
+            self._archive.check()
+
     def all_texts(self) -> dict[str, bytes]:
         """Name → the value as JSON, those of the archive among them."""
         return {name: self._text_of(name) for name in self}

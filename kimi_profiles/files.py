@@ -59,7 +59,7 @@ MAX_SIZE_BYTES = 64 << 20
 PRIVATE = 0o600
 PRIVATE_FOLDER = 0o700
 SPARE = ".new.kimi-profiles"
-"""What :func:`create_file` calls its temporary file; a run that was killed may leave it."""
+"""What a temporary file is called where nothing else is said; a run that was killed may leave it."""
 _IS_WINDOWS = os.name == "nt"
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -282,7 +282,12 @@ def create_file(path: Path, data: bytes, *, temporary: Path | None = None) -> bo
             lock must make it unique; a leftover of that name is removed first.
 
     Returns:
-        Whether it was made; ``False`` where something of that name exists.
+        Whether it was made; ``False`` where a file of that name exists.
+
+    Raises:
+        NotPermittedError: Something else has that name, or the file system does not allow it.
+        WriteFailedError: The disk is full or failed.
+        DurabilityUnconfirmedError: The file is in place, but the folder could not be synced.
     """
     with _explained(path, "write"), follow(path) as route:
         if route.missing:
@@ -290,6 +295,8 @@ def create_file(path: Path, data: bytes, *, temporary: Path | None = None) -> bo
         status = _status(route.name, route)
         route.check(status)
         if status is not None:
+            if not stat.S_ISREG(status.st_mode):
+                raise NotPermittedError(f"this is {_kind(status.st_mode)}, not a file", path=path)
             return False
         nothing = Snapshot(path, route.real, None, None)
         with _route_to_spare(temporary, route) as spare:

@@ -305,6 +305,15 @@ class Ledger:
             if records[path].is_held_by(holder):
                 yield path, records[path]
 
+    def check(self) -> None:
+        """Look at all of it.
+
+        Raises:
+            LedgerInvalidError: A part is damaged.
+        """
+        _entries(self.applications).check()
+        _entries(self.records).check()
+
     def with_records(self, records: Mapping[str, Record], *, pending: Iterable[str] = ()) -> Ledger:
         """The same with some records replaced; a record that owns nothing is forgotten."""
         kept = {path: record if record.owned else None for path, record in records.items()}
@@ -466,7 +475,8 @@ def _write_archive(
     """Write an archive for the ledger ``path``, durably; its name. One that could not be used is an error."""
     from kimi_profiles.archive import pack
 
-    digest, data = pack({"applications": applications, "records": records}, _holders)
+    with _checked(path):
+        digest, data = pack({"applications": applications, "records": records}, _holders)
     name = f"ledger-{digest}.json"
     _replace(path.with_name(name), data)
     _read_archive(path.with_name(name), lender)

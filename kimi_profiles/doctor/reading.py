@@ -130,7 +130,7 @@ def _attempt(read: Callable[[], _T]) -> tuple[_T, None] | tuple[None, ProfilesEr
 def _whole_ledger(path: Path) -> Ledger:
     """All of it is looked at, lest a part that is damaged comes up later."""
     ledger = read_ledger(path)
-    _ = *ledger.applications.values(), *ledger.records.values()
+    ledger.check()
     return ledger
 
 

@@ -258,8 +258,8 @@ def scan_container(text: str, start: int) -> Container | None:
         JsonTextError: Its text is not strict JSON, or nested more than 64 deep; or it is a list of more than
             :data:`MAX_ITEMS`, or an object with that many keys that are spelled with escapes.
     """
-    opening = text[start]
-    if opening not in "{[":
+    opening = text[start : start + 1]
+    if opening not in {"{", "["}:
         return None
     closing = "}" if opening == "{" else "]"
     here = skip_space(text, start + 1)

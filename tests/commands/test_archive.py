@@ -91,6 +91,15 @@ def test_doctor_goes_on_and_names_the_archive(
     assert archive.name in told.out
 
 
+def test_doctor_looks_at_all_of_it(archive: Path, run: Run) -> None:
+    whole = archive.read_bytes()
+    lines = whole.index(b'"texts": [\n') + len(b'"texts": [\n'), len(whole) - len(b"\n]}\n")
+    for place in range(*lines, 23):
+        archive.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        is_between = whole[place : place + 1] in b",\n" and b",\n" in whole[place - 1 : place + 2]
+        assert ("ledger-unreadable" in run("doctor").out) != is_between, place
+
+
 def test_doctor_looks_at_its_mode(archive: Path, run: Run) -> None:
     archive.chmod(0o666)
     told = run("doctor")

@@ -528,6 +528,15 @@ def test_create_file_never_writes_over_a_file(file: Path) -> None:
     assert file.read_bytes() == b"old"
 
 
+def test_create_file_takes_nothing_else_for_a_file(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name, kind in (("folder", "a folder"), ("pipe", "a pipe")):
+        with pytest.raises(NotPermittedError, match=f"this is {kind}, not a file"):
+            create_file(tmp_path / name, b"new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
 def test_create_file_makes_it_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_move", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
 

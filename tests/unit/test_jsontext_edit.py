@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
 import pytest
@@ -451,6 +452,27 @@ def test_an_edit_takes_nothing_from_what_a_document_tells() -> None:
         document.place("/a/b"),
         document.narrow,
     ) == told
+
+
+@pytest.mark.parametrize("text", ["", "\ufeff", " \n", "1", "[]", "{}"])
+def test_of_a_text_with_nothing_in_it_the_same_is_told_after_an_edit(text: str) -> None:
+    document = Document(text)
+    told = (
+        document.elements(""),
+        document.elements("/a"),
+        document.place("/a/b"),
+        document.state(Address("/a")),
+    )
+    with contextlib.suppress(ValueError):
+        document.edit({Address("/a"): "2"})
+    again = Address("/a/b")
+    assert told == (
+        document.elements(""),
+        document.elements("/a"),
+        document.place("/a/b"),
+        document.state(Address("/a")),
+    )
+    assert document.state(again) == Document(text).state(again)
 
 
 def test_several_edits_are_each_of_the_same_text() -> None:

@@ -17,7 +17,7 @@ from support import stamp_of
 from kimi_profiles import files
 from kimi_profiles import ledger as ledger_module
 from kimi_profiles.archive import pack
-from kimi_profiles.entries import seal
+from kimi_profiles.entries import seal, unseal
 from kimi_profiles.errors import LedgerInvalidError, NotPermittedError, WriteFailedError
 from kimi_profiles.jsontext import Found
 from kimi_profiles.ledger import (
@@ -457,6 +457,26 @@ def test_parts_in_which_white_space_stands_otherwise_are_read(
     file.write_text(json.dumps(document, indent=1))
     assert read_ledger(file) == wanted
     assert set(read_ledger(file).records) == {"/0", "/2", "/new"}
+
+
+def test_a_record_that_cannot_be_packed_keeps_the_ledger_as_it_is(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ledger(file, Ledger({}, many(3)))
+    sections, others = unseal(file.read_bytes()) or ({}, {})
+    for forged in (
+        b'{"owned": 5}',
+        b"{}",
+        b'{"owned": [{"holders": [[]]}]}',
+        b'{"owned": [{"holders": [1, "a"]}]}',
+    ):
+        sections["records"]["/1"] = forged
+        file.write_bytes(seal(sections, others))
+        monkeypatch.setattr(ledger_module, "_MAX_RECENT_BYTES", 0)
+        known = read_ledger(file)
+        write_ledger(file, known.with_records({"/new": RECORD}))
+        assert archives(file) == []
+        assert set(read_ledger(file).records) == {"/0", "/1", "/2", "/new"}
 
 
 # id → what is done to the archive
