@@ -47,6 +47,38 @@ profile = ProfileStore.open()["work"]
 for home in Path(sys.argv[1]).iterdir():
     ClaudeCode.user(home=home).apply(profile)
 """
+# What is left of an `apply` if nothing is read, looked at, decided or locked, whoever else writes.
+_BARE_CALLS = """\
+import os, sys
+def sync(folder):
+    descriptor = os.open(folder, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+def make_folder(path):
+    os.mkdir(path, 0o700)
+    sync(os.path.dirname(path))
+def put(folder, name, size):
+    descriptor = os.open(f"{folder}/new", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    os.write(descriptor, b"x" * size)
+    os.fsync(descriptor)
+    os.close(descriptor)
+    os.rename(f"{folder}/new", f"{folder}/{name}")
+    sync(folder)
+for name in os.listdir(sys.argv[1]):
+    home = f"{sys.argv[1]}/{name}"
+    state = f"{home}/.local/state/kimi-profiles"
+    for folder in (f"{home}/.local", f"{home}/.local/state", state, f"{state}/backups"):
+        make_folder(folder)
+    for file in ("claude.json", "settings.json"):
+        own = f"{state}/backups/{file}"
+        make_folder(own)
+        put(own, "target", 40)
+        put(own, "copy", 3)
+    put(state, "ledger.json", 4_700)
+    put(home, ".claude.json", 40)
+    put(f"{home}/.claude", "settings.json", 700)
+    put(state, "ledger.json", 4_700)
+"""
 _TARGETS = """\
 import sys
 from pathlib import Path
@@ -316,6 +348,15 @@ def many(ours: Ours, folder: Path, scale: Scale) -> Iterator[Case]:
         check=partial(expect, alone / "0", applied=True),
     )
     yield case(f"{name}, to `apply --home` in a process of its own", job, single, 1 / 5, 3)
+
+    bare = folder / "bare"
+    job = Job(
+        argv=ours.script(_BARE_CALLS, str(bare)),
+        home=folder / "homeowner",
+        before=partial(make_homes, bare, scale.homes),
+        count=scale.homes,
+    )
+    yield case(f"the bare system calls for each of {scale.homes:,} homes, to a start", job, start, None, 3)
 
     heavy, size_mb = folder / "heavy", scale.large_mb
     lay_out(heavy, many_profiles(3))
