@@ -182,12 +182,15 @@ class ClaudeCode:
             self, profile, token=token, allow_tracked=allow_tracked, keep_login=keep_login
         )
         outcome = self._carried_out(intent)
-        if not any(target.plan.record.is_held_by(str(self.scope.settings)) for target in outcome.targets):
+        settings = self.scope.settings
+        own = (target.plan.record for target in outcome.targets if target.plan.path == settings)
+        if not any(record.is_held_by(str(settings)) for record in own):
             warnings.append(
                 Notice(
                     "not-ours",
-                    "the files said all of this before, so unapply will leave it there",
-                    "take it out by hand, or from a backup, if it comes from an earlier installation",
+                    "the settings said all of this before, so unapply will leave it there",
+                    "take it out by hand or from a backup, if it comes from an earlier installation, or the "
+                    "folder was moved",
                 )
             )
         warnings += hidden_notices(self)

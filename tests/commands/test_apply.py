@@ -369,3 +369,17 @@ def test_no_line_moves_over_what_may_ask_for_a_password(
     store.write_text(store.read_text().replace('env = "WORK_KEY"', token))
     run("apply work")
     assert said == expected
+
+
+def test_what_a_moved_project_says_already_is_told_not_to_be_ours(run: Run, home: Path) -> None:
+    before, after = home / "before", home / "after"
+    before.mkdir()
+    assert "unapply will leave it there" not in run(f"apply work --scope local --project '{before}'").err
+    before.rename(after)
+    told = run(f"apply work --scope local --project '{after}'")
+    assert told.status == 0
+    assert "unapply will leave it there" in told.err
+    assert "folder was moved" in told.err
+    data = (after / ".claude" / "settings.local.json").read_bytes()
+    assert run(f"unapply --scope local --project '{after}'").status == 0
+    assert (after / ".claude" / "settings.local.json").read_bytes() == data
