@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kimi_profiles import progress
 from kimi_profiles.cli import main
 
 if TYPE_CHECKING:
@@ -75,6 +77,20 @@ def run(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
         return Told(status, out, err)
 
     return told
+
+
+@pytest.fixture
+def moving_line(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the line that moves while something takes long says, one after the other."""
+    said: list[str] = []
+
+    @contextlib.contextmanager
+    def show(what: str, _: object) -> Iterator[Callable[[str], None]]:
+        said.append(what)
+        yield said.append
+
+    monkeypatch.setattr(progress, "show_progress", show)
+    return said
 
 
 def tree(folder: Path) -> dict[str, tuple[int, int, int, bytes | None]]:

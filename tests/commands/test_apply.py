@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
@@ -11,15 +10,9 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from commands.conftest import TOKEN, Run, tree
-
-from kimi_profiles import progress
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 SETTINGS = '{\r\n\t"hooks" : {"Stop": []},\r\n\t"env": {"ANTHROPIC_MODEL": "mine"},\r\n\t"n": 1.0\r\n}'
 
@@ -355,20 +348,12 @@ def test_a_helper_gives_no_token_to_an_endpoint_that_the_profile_has_left(run: R
     ("token", "expected"), [('env = "WORK_KEY"', ["applying work"]), ('command = ["false"]', [])]
 )
 def test_no_line_moves_over_what_may_ask_for_a_password(
-    token: str, expected: list[str], run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+    token: str, expected: list[str], run: Run, home: Path, moving_line: list[str]
 ) -> None:
-    said: list[str] = []
-
-    @contextlib.contextmanager
-    def show(what: str, _: object) -> Iterator[Callable[[str], None]]:
-        said.append(what)
-        yield said.append
-
-    monkeypatch.setattr(progress, "show_progress", show)
     store = home / "profiles.toml"
     store.write_text(store.read_text().replace('env = "WORK_KEY"', token))
     run("apply work")
-    assert said == expected
+    assert moving_line == expected
 
 
 def test_what_a_moved_project_says_already_is_told_not_to_be_ours(run: Run, home: Path) -> None:

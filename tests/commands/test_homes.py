@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
@@ -14,13 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 from commands.conftest import STORE, TOKEN, Told, tree
 
-from kimi_profiles import credentials, progress
+from kimi_profiles import credentials
 from kimi_profiles.cli import main
 from kimi_profiles.errors import InvalidError
 from kimi_profiles.homes import each_home, parse_homes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="paths, links and modes as POSIX has them")
 
@@ -296,20 +295,13 @@ def test_who_looks_is_told_how_far_it_is(
     row: tuple[str, bool, list[str]],
     fleet: Callable[[str], Told],
     listed: Path,
+    moving_line: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     option, is_terminal, expected = row
-    said: list[str] = []
-
-    @contextlib.contextmanager
-    def show(what: str, _: object) -> Iterator[Callable[[str], None]]:
-        said.append(what)
-        yield said.append
-
-    monkeypatch.setattr(progress, "show_progress", show)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
     assert fleet(f"apply work --homes-from {listed} {option}").status == 0
-    assert said == expected
+    assert moving_line == expected
 
 
 def test_a_list_that_is_not_there_is_told(fleet: Callable[[str], Told], tmp_path: Path) -> None:
