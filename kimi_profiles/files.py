@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import os
 import stat
-import sys
 import time
 
 from kimi_profiles.digests import sha256
@@ -66,7 +64,6 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _WINDOWS_RETRY_S = 2.0
 _CHUNK_BYTES = 1 << 20
-_NO_REPLACE, _EXCHANGE = 1, 2  # linux/fs.h
 
 
 class FileChangedError(Exception):
@@ -578,7 +575,7 @@ def _is_snapshot(snapshot: Snapshot, out: os.stat_result, name: str, route: Rout
 
 def _move(spare: Route, route: Route) -> bool:
     """Let a file have its name; ``False`` if something else has it."""
-    error = _renamed(_NO_REPLACE, spare.name, spare, route)
+    error = _renamed(spare.name, spare, route)
     if error in {0, errno.EEXIST}:
         return error == 0
     if _status(route.name, route) is not None:
@@ -609,35 +606,19 @@ def _replace(name: str, source: Route, target: Route) -> None:
 
 def _exchange(temporary: str, route: Route) -> bool:
     """Let both change their names, or the one take a name that is free; whether the system can do that."""
-    error = _renamed(_EXCHANGE, temporary, route, route)
+    error = _renamed(temporary, route, route, is_exchange=True)
     if error == errno.ENOENT:
-        error = _renamed(_NO_REPLACE, temporary, route, route)
+        error = _renamed(temporary, route, route)
         if error == errno.EEXIST:
             raise FileChangedError
     return error == 0
 
 
-def _renamed(how: int, name: str, source: Route, target: Route) -> int:
+def _renamed(name: str, source: Route, target: Route, *, is_exchange: bool = False) -> int:
     """0, or the number of the error; ``ENOSYS`` where the system cannot do that at all."""
-    rename = _renameat2()
-    if rename is None:
-        return errno.ENOSYS
-    import ctypes
+    from kimi_profiles.linux import rename
 
-    names = (source.folder, os.fsencode(name), target.folder, os.fsencode(target.name))
-    return 0 if rename(*names, how) == 0 else ctypes.get_errno()
-
-
-@functools.cache
-def _renameat2() -> Callable[..., int] | None:
-    if sys.platform != "linux":
-        return None
-    try:
-        import ctypes
-    except ImportError:  # a Python that was built without it
-        return None
-    function: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    return function  # musl has none
+    return rename(source.folder, name, target.folder, target.name, is_exchange=is_exchange)
 
 
 def _sync_folder(route: Route) -> None:

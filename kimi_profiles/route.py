@@ -5,15 +5,18 @@ whatever becomes of its name meanwhile. A link that belongs to somebody else tha
 what belongs to that somebody: it can lend us nothing that is not theirs. Windows has neither owners nor
 descriptors of folders in this sense; there a route is just the resolved path.
 
-What Linux calls a folder that is open (``/proc/self/fd``) would take fewer calls and proves nothing: a folder
-in the mounts of another process may be called the same.
+Where Linux can be told to follow no link, a path without one takes one call; every other is walked, folder by
+folder. What Linux calls a folder that is open (``/proc/self/fd``) would save as much and proves nothing: a
+folder in the mounts of another process may be called the same.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import stat
+import sys
 from pathlib import Path
 
 from kimi_profiles.errors import NotPermittedError
@@ -30,6 +33,9 @@ _MAX_LINKS = 40
 STAY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 """How all is opened on the way and at its end: no link is followed, and no program that we start gets it."""
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | STAY
+_walks = itertools.count()
+_WORTH_LOADING = 80
+"""So many walks step by step cost as much as to load what enters a folder in one call."""
 _READABLE_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | STAY
 
 
@@ -154,13 +160,25 @@ def _trusted() -> set[int]:
     return {0, os.geteuid()}
 
 
+def _opened_at_once(path: Path) -> int | None:
+    """A descriptor of the folder that ``path`` is in, if the system gets there in one call."""
+    if "ctypes" not in sys.modules and next(_walks) < _WORTH_LOADING:
+        return None
+    from kimi_profiles.linux import open_without_links
+
+    return open_without_links(str(path).rpartition("/")[0] or "/", _FOLDER)
+
+
 class _Walk:
     def __init__(self, path: Path, *, follow_symlinks: bool) -> None:
         self.path = path
         self.follow_symlinks = follow_symlinks
-        self.here: list[str] = []  # names of the folders that we are in
-        self.folder = os.open("/", _FOLDER)
-        self.rest = list(reversed(path.parts[1:]))
+        names = path.parts[1:]
+        folder = _opened_at_once(path)
+        self.folder = os.open("/", _FOLDER) if folder is None else folder
+        steps = 0 if folder is None else max(0, len(names) - 1)
+        self.here = list(names[:steps])  # names of the folders that we are in
+        self.rest = list(reversed(names[steps:]))
         self.lenders: set[int] = set()
         self.links = 0
         self.link: Path | None = None  # the outermost that we are in

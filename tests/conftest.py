@@ -77,6 +77,15 @@ def isolated_environment(
 
 # Before Hypothesis reads its option.
 @pytest.hookimpl(tryfirst=True)
+@pytest.fixture(params=["at once", "step by step"])
+def walk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How the folders of a path are entered: by one call, where Linux has it, or one after the other."""
+    if request.param == "step by step":
+        monkeypatch.setattr("kimi_profiles.linux.open_without_links", lambda *_: None)
+    monkeypatch.setattr("kimi_profiles.route._WORTH_LOADING", 0)
+    return str(request.param)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.hypothesis_seed is None:
         from_controller = getattr(config, "workerinput", {}).get("seed")

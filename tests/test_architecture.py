@@ -14,7 +14,7 @@ import kimi_profiles
 PACKAGE = Path(kimi_profiles.__file__).parent
 
 FLOORS = (
-    {"patterns", "values"},
+    {"linux", "patterns", "values"},
     {"_version", "digests", "errors", "grammar", "loopback"},
     {"archive", "help", "jsontext", "secrets", "route", "screen", "shells", "tomltext"},
     {

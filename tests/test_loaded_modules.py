@@ -99,7 +99,7 @@ LOADS = {
         "",
     ),
     "unapply": (
-        f"{START} {UNAPPLY} {JSON} {RECORDS} {APPLYING} {WRITING} commands.unapply",
+        f"{START} {UNAPPLY} {JSON} {RECORDS} {APPLYING} {WRITING} commands.unapply linux",
         "ctypes",
     ),
 }

@@ -17,7 +17,7 @@ import pytest
 from support import amount, unavailable
 
 from faults import crowd
-from kimi_profiles import files
+from kimi_profiles import files, linux
 from kimi_profiles.ledger import Ledger, read_ledger
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def link_theirs(path: Path, count: int) -> None:
 def test_what_is_written_between_comparison_and_rename_is_given_back_and_kept(
     write: Callable[[Path, int], None], times: int, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if files._renameat2() is None:
+    if linux._renameat2() is None:
         unavailable("only Linux lets us see what a rename replaced")
     settings = home / ".claude" / "settings.json"
     settings.parent.mkdir(parents=True)

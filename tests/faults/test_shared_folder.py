@@ -18,13 +18,14 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import amount, require_tool, unavailable
 
-from kimi_profiles import ClaudeCode, Profile
+from kimi_profiles import ClaudeCode, Profile, linux
 from kimi_profiles.cli import main
 from kimi_profiles.errors import NotPermittedError, ProfilesError
 from kimi_profiles.ledger import Record
@@ -332,19 +333,22 @@ def test_a_temporary_file_that_was_expected_is_not_written_through(ground: Groun
 
 # ---- at every system call
 
-CALLS = (
-    "open",
-    "lstat",
-    "stat",
-    "readlink",
-    "mkdir",
-    "replace",
-    "unlink",
-    "rmdir",
-    "chmod",
-    "chown",
-    "listxattr",
-)
+CALLS = {
+    os: (
+        "open",
+        "lstat",
+        "stat",
+        "readlink",
+        "mkdir",
+        "replace",
+        "unlink",
+        "rmdir",
+        "chmod",
+        "chown",
+        "listxattr",
+    ),
+    linux: ("open_without_links", "rename"),
+}
 
 
 class Interposer:
@@ -383,8 +387,9 @@ def run_with(
     evil = ground.lay(name, way[1][name])
     interposer = Interposer(number, lambda: exchange(ground.shared / name, evil), is_brief=is_brief)
     with pytest.MonkeyPatch.context() as patch:
-        for call in CALLS:
-            patch.setattr(os, call, interposer.wrap(getattr(os, call)))
+        for module, calls in CALLS.items():
+            for call in calls:
+                patch.setattr(module, call, interposer.wrap(getattr(module, call)))
         answer = work(ground, way[0], step)
     return answer, interposer.count
 
@@ -416,28 +421,40 @@ def test_a_link_that_appears_at_any_system_call_leads_nowhere_else(
     assert 0 < answers["done"] < answers.total()  # some 25 to 30 of 40
 
 
+@pytest.mark.parametrize("walk", ["at once", "step by step"])
 @pytest.mark.parametrize(("way", "name"), [(way, name) for way in WAYS for name in WAYS[way][1]])
 def test_a_link_that_is_there_just_when_a_name_is_opened_is_not_followed(
-    way: str, name: str, ground: Ground, monkeypatch: pytest.MonkeyPatch
+    way: str, name: str, walk: str, ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_scope, names = WAYS[way]
     ground.prepare()
     work(ground, open_scope, "apply")
     evil = ground.lay(name, names[name])
-    opened = os.open
+    opened, opened_at_once = os.open, linux.open_without_links
     count = 0
 
-    def swapped(path: Any, *args: Any, **kwargs: Any) -> int:
+    def swapped(call: Callable[[], Any]) -> Any:
         nonlocal count
-        if Path(os.fsdecode(path)).name != Path(name).name or not exchange(ground.shared / name, evil):
-            return opened(path, *args, **kwargs)
+        if not exchange(ground.shared / name, evil):
+            return call()
         count += 1
         try:
-            return opened(path, *args, **kwargs)
+            return call()
         finally:
             exchange(ground.shared / name, evil)
 
-    monkeypatch.setattr(os, "open", swapped)
+    def open_name(path: Any, *args: Any, **kwargs: Any) -> int:
+        call = partial(opened, path, *args, **kwargs)
+        return swapped(call) if Path(os.fsdecode(path)).name == Path(name).name else call()
+
+    def open_path(path: str, flags: int) -> int | None:
+        call = partial(opened_at_once, path, flags)
+        if walk == "step by step":
+            return None
+        return swapped(call) if Path(path).is_relative_to(ground.shared / name) else call()
+
+    monkeypatch.setattr(os, "open", open_name)
+    monkeypatch.setattr(linux, "open_without_links", open_path)
     answers = [work(ground, open_scope, step) for step in ("unapply", "apply")]
 
     ground.check(answers)

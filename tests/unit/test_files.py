@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import unavailable
 
-from kimi_profiles import files
+from kimi_profiles import files, linux
 from kimi_profiles.errors import (
     DurabilityUnconfirmedError,
     NotPermittedError,
@@ -558,7 +558,7 @@ def test_create_file_never_writes_over_a_file_that_comes_meanwhile(
 
     monkeypatch.setattr(os, "fsync", somebody_is_quicker)
     if call is None:
-        monkeypatch.setattr(files, "_renameat2", lambda: None)
+        monkeypatch.setattr(linux, "_renameat2", lambda: None)
 
     assert create_file(file, b"ours") is False
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"theirs"}
@@ -755,13 +755,13 @@ def test_where_names_cannot_be_exchanged_the_file_is_replaced_all_the_same(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ctypes", None)  # as where Python was built without it
-    files._renameat2.cache_clear()
+    linux._renameat2.cache_clear()
     try:
-        assert files._renameat2() is None
+        assert linux._renameat2() is None
     finally:
         monkeypatch.undo()
-        files._renameat2.cache_clear()
-    monkeypatch.setattr(files, "_renameat2", lambda: None)
+        linux._renameat2.cache_clear()
+    monkeypatch.setattr(linux, "_renameat2", lambda: None)
 
     replace(file, b"ours")
     assert create_file(file.with_name("new"), b"new")

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import itertools
 import os
+import sys
 from pathlib import Path
 
 import pytest
+from support import unavailable
 
+from kimi_profiles import linux
 from kimi_profiles.errors import NotPermittedError
 from kimi_profiles.files import remove_leftover, take_snapshot
 from kimi_profiles.locks import hold_folder_lock, hold_lock
 from kimi_profiles.route import absolute, follow, real_folder, resolve
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="links and descriptors of folders as POSIX has them")
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="links and descriptors of folders as POSIX has them"),
+    pytest.mark.usefixtures("walk"),
+]
 
 LINKS = {
     "up": "..",
@@ -130,7 +137,7 @@ def test_no_descriptor_stays_open(tree: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_closed_is_no_other_folder(
-    tree: Path, monkeypatch: pytest.MonkeyPatch
+    walk: str, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tree / "a/b/file"
     close = os.close
@@ -149,14 +156,14 @@ def test_a_folder_that_cannot_be_closed_is_no_other_folder(
             assert (route.real, route.missing) == (file, ())
         if left > 0:
             break
-    assert number >= len(file.parts)
+    assert number >= (len(file.parts) if walk == "step by step" else 2)
 
 
-def test_no_folder_is_closed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_folder_is_closed_twice(walk: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a/b/file"
     file.parent.mkdir(parents=True)
     close = os.close
-    for number in range(1, len(file.parts)):
+    for number in range(1, len(file.parts) if walk == "step by step" else 2):
         left = number
 
         def interrupt(descriptor: int) -> None:
@@ -169,3 +176,69 @@ def test_no_folder_is_closed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(os, "close", interrupt)
         with pytest.raises(KeyboardInterrupt), follow(file):
             pass
+
+
+def entered(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is opened on the way to ``path``."""
+    opened: list[str] = []
+    real = os.open
+
+    def spy(name: str, *args: int, **kwargs: int) -> int:
+        opened.append(name)
+        return real(name, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", spy)
+        with follow(path):
+            return opened
+
+
+def test_a_path_without_links_takes_one_call(walk: str, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if walk == "at once" and linux.open_without_links("/", os.O_PATH) is None:
+        unavailable("this system enters no folder by one call")
+    step_by_step = ["/", *tree.parts[1:], "a", "b"]
+
+    assert entered(tree / "a/b/file", monkeypatch) == ([] if walk == "at once" else step_by_step)
+    assert entered(tree / "a folder/file", monkeypatch)[0] == "/"
+
+
+def test_what_takes_one_call_is_loaded_when_it_is_worth_it(
+    walk: str, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(linux, "open_without_links", lambda path, _: asked.append(path))
+    monkeypatch.setattr("kimi_profiles.route._WORTH_LOADING", 5)
+    monkeypatch.setattr("kimi_profiles.route._walks", itertools.count())
+    with monkeypatch.context() as patch:
+        patch.delitem(sys.modules, "ctypes", raising=False)
+        for _ in range(7):
+            resolve(tree / "a")
+    assert asked == [str(tree)] * 2
+
+    monkeypatch.setattr("kimi_profiles.route._walks", itertools.count())
+    monkeypatch.setitem(sys.modules, "ctypes", ctypes)  # whoever loaded it
+    resolve(tree / "a")
+    assert asked == [str(tree)] * 3
+
+
+@pytest.mark.parametrize("missing", ["ctypes", "another machine", "another system"])
+def test_where_there_is_no_such_call_folders_are_entered_step_by_step(
+    missing: str, walk: str, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if missing == "ctypes":
+        monkeypatch.setitem(sys.modules, "ctypes", None)  # as where Python was built without it
+    elif missing == "another machine":
+        monkeypatch.setattr("kimi_profiles.linux._SO_NUMBERED", set())
+    else:
+        monkeypatch.setattr(sys, "platform", "freebsd14")
+    linux._openat2.cache_clear()
+    try:
+        assert entered(tree / "a/b/file", monkeypatch)[-1] == "b"
+        assert resolve(tree / "a/b/file") == tree / "a/b/file"
+    finally:
+        linux._openat2.cache_clear()
+
+
+def test_a_path_does_not_end_where_c_would_end_it(tree: Path) -> None:
+    with pytest.raises(ValueError, match="null"), follow(tree / "a\0b/file"):
+        pytest.fail("another folder was entered")
