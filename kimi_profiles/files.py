@@ -37,6 +37,7 @@ __all__ = [
     "Snapshot",
     "check_lent",
     "create_file",
+    "folder_mark",
     "give_to_owner",
     "lender_of",
     "make_folder",
@@ -169,6 +170,18 @@ def open_file(path: Path, *, limit_bytes: int = MAX_SIZE_BYTES) -> Iterator[Open
             yield OpenFile(path, route.real, status, descriptor, limit_bytes)
         finally:
             os.close(descriptor)
+
+
+def folder_mark(path: Path) -> str | None:
+    """What the folder of ``path`` is known by, whatever it is called; ``None`` where there is none.
+
+    It stays the same when the folder, or one above it, is renamed. Another one may have the same, on another
+    file system or once this one is gone; so what is found by it is to be looked at.
+    """
+    try:
+        return f"inode {path.parent.stat().st_ino}"
+    except (OSError, ValueError):
+        return None
 
 
 def lender_of(file: Snapshot | OpenFile) -> int | None:

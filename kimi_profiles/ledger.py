@@ -106,6 +106,8 @@ class Record:
         was_created: Whether the file is there because of us.
         folders: Folders that we had to make for it, outer ones first.
         mode_before: Its permission bits before us, where we changed them.
+        place: What the folder that the file is in is known by, whatever it is called; from
+            :func:`~kimi_profiles.files.folder_mark`.
     """
 
     salt: str = field(default_factory=lambda: os.urandom(16).hex(), repr=False)
@@ -116,6 +118,7 @@ class Record:
     was_created: bool = False
     folders: tuple[str, ...] = ()
     mode_before: int | None = None
+    place: str | None = None
 
     def digest(self, pointer: str, raw: str | None) -> str:
         """A salted digest of the JSON value ``raw`` at ``pointer``; equal for equal values."""
@@ -204,6 +207,7 @@ class Record:
             folders=union(self.folders, other.folders),
             was_created=self.was_created or other.was_created,
             mode_before=other.mode_before if other.mode_before is not None else self.mode_before,
+            place=other.place or self.place,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -217,6 +221,7 @@ class Record:
             "was_created": self.was_created,
             "folders": self.folders,
             "mode_before": self.mode_before,
+            "place": self.place,
         }
 
     @classmethod
@@ -237,6 +242,7 @@ class Record:
                 was_created=bool(data["was_created"]),
                 folders=_paths(data["folders"]),
                 mode_before=None if data["mode_before"] is None else _mode(data["mode_before"]),
+                place=None if data.get("place") is None else _text(data["place"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise LedgerInvalidError(f"a record lacks or mistypes {error}") from None
@@ -304,6 +310,13 @@ class Ledger:
         for path in records.mentioning(holder):
             if records[path].is_held_by(holder):
                 yield path, records[path]
+
+    def in_place(self, place: str | None) -> list[str]:
+        """The files on record that are, or were, in the folder that is known by ``place``."""
+        if place is None:
+            return []
+        records = _entries(self.records)
+        return [path for path in records.mentioning(place) if records[path].place == place]
 
     def check(self) -> None:
         """Look at all of it.
@@ -476,17 +489,20 @@ def _write_archive(
     from kimi_profiles.archive import pack
 
     with _checked(path):
-        digest, data = pack({"applications": applications, "records": records}, _holders)
+        digest, data = pack({"applications": applications, "records": records}, _words)
     name = f"ledger-{digest}.json"
     _replace(path.with_name(name), data)
     _read_archive(path.with_name(name), lender)
     return name
 
 
-def _holders(section: str, text: bytes) -> list[str]:
-    """Who wants anything in the file that the text of a record is about."""
-    owned = json.loads(text)["owned"] if section == "records" else []
-    return sorted({holder for entry in owned for holder in entry["holders"]})
+def _words(section: str, text: bytes) -> list[str]:
+    """What a record is looked for by: who wants anything in its file, and where that is."""
+    if section != "records":
+        return []
+    record = json.loads(text)
+    words = {holder for entry in record["owned"] for holder in entry["holders"]}
+    return sorted({*words, record.get("place") or ""} - {""})
 
 
 def needed_backups(ledger: Ledger, *, of: Iterable[Path] | None = None) -> set[str]:

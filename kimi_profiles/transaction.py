@@ -29,6 +29,7 @@ from kimi_profiles.errors import (
 )
 from kimi_profiles.files import (
     FileChangedError,
+    folder_mark,
     make_folder,
     missing_folders,
     remove_file,
@@ -296,6 +297,8 @@ class _Run:
             self._sweep(plan.path)
             if plan.mode is None:
                 _remove_folders(plan.earlier.folders)
+            name = str(plan.path)
+            self.final[name] = replace(self.final[name], place=folder_mark(plan.snapshot.real))
         ledger = self.ledger.with_records(self.final)
         ledger = ledger.with_application(str(self.intent.holder), self.intent.application)
         try:

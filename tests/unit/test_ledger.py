@@ -51,6 +51,7 @@ RECORD = Record(
     was_created=True,
     folders=("/home/u/.claude",),
     mode_before=0o644,
+    place="inode 7",
 )
 APPLICATION = Application("work", "user", "2026-11-21T09:00:00Z", "d", ("/home/u/.claude/settings.json",))
 LEDGERS = {
@@ -136,6 +137,7 @@ DAMAGED = {
     "a record owns a text": damaged({"records": {"/a": {**RECORD_JSON, "owned": "xx"}}}),
     "made is a text": damaged({"records": {"/a": {**RECORD_JSON, "made": "xx"}}}),
     "a mode is a text": damaged({"records": {"/a": {**RECORD_JSON, "mode_before": "rw"}}}),
+    "a place is a number": damaged({"records": {"/a": {**RECORD_JSON, "place": 7}}}),
     "a mode is endless": damaged({"records": {"/a": {**RECORD_JSON, "mode_before": float("-inf")}}}),
     "an earlier value is a number": damaged(
         {"records": {"/a": {**RECORD_JSON, "owned": [{**OWNED_JSON, "before": {"raw": 1, "after": None}}]}}}
@@ -315,6 +317,20 @@ def test_of_some_files_only_their_backups_are_needed() -> None:
     assert needed_backups(ledger, of=[Path("/b"), Path("/c")]) == {"b"}
 
 
+def test_a_record_of_an_earlier_version_has_no_place(file: Path) -> None:
+    older = {name: value for name, value in RECORD_JSON.items() if name != "place"}
+    file.write_text(damaged({"records": {"/a": older}}))
+
+    assert read_ledger(file).record(Path("/a")) == replace(RECORD, place=None)
+
+
+def test_what_is_known_last_of_a_place_is_kept() -> None:
+    moved, unknown = replace(RECORD, place="inode 8"), replace(RECORD, place=None)
+
+    assert RECORD.joined(moved).place == "inode 8"
+    assert RECORD.joined(unknown).place == "inode 7"
+
+
 # ---- in parts
 
 
@@ -370,6 +386,21 @@ def test_a_large_ledger_is_not_written_again_for_a_change_in_it(file: Path) -> N
     back = again.with_records({"/8": RECORD, "/7": Record()})
     assert ("/8" in back.records, "/7" in back.records, len(back.records)) == (True, False, 1000)
     assert back.record(Path("/8")) == RECORD
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1 << 20])
+def test_what_is_in_a_place_is_found_in_an_archive_too(
+    size_bytes: int, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "_MAX_RECENT_BYTES", size_bytes)
+    other = replace(RECORD, owned=(replace(OWNED, holders=("inode 7",)),), place="inode 77")
+    write_ledger(file, Ledger({}, {"/a": RECORD, "/b": other, "/c": replace(RECORD, place=None)}))
+    assert len(archives(file)) == (size_bytes == 0)
+    known = read_ledger(file)
+
+    assert known.in_place("inode 7") == ["/a"]
+    assert known.with_records({"/a": other, "/d": RECORD}).in_place("inode 7") == ["/d"]
+    assert known.in_place(None) == []
 
 
 @pytest.mark.usefixtures("in_parts")

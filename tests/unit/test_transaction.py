@@ -7,7 +7,6 @@ import errno
 import itertools
 import json
 import os
-import shutil
 import signal
 import stat
 import subprocess
@@ -1259,12 +1258,38 @@ def test_backups_of_other_files_are_not_looked_at(tmp_path: Path, monkeypatch: p
     assert any(name.startswith("settings.json-") for name in opened)
 
 
-def test_one_file_is_not_known_by_two_names(tmp_path: Path) -> None:
-    real, link = tmp_path / "real.json", tmp_path / "link.json"
+def test_the_folder_of_a_file_is_on_record_by_what_it_is_and_not_by_its_name(tmp_path: Path) -> None:
+    def places() -> dict[str, str | None]:
+        records = read_ledger(place.state / "ledger.json").records
+        return {Path(name).name: record.place for name, record in records.items()}
+
+    def mark(folder: Path) -> str:
+        return f"inode {folder.stat().st_ino}"
+
+    place = Place(tmp_path)
+    claude, real = tmp_path / ".claude", tmp_path / "dotfiles"
+    place.apply()
+    assert places() == {".claude.json": mark(tmp_path), "settings.json": mark(claude)}
+
+    claude.rename(real)  # into the dotfiles, and linked
+    claude.mkdir()
+    place.settings.symlink_to(real / "settings.json")
+    assert not place.apply().changed
+    assert places() == {".claude.json": mark(tmp_path), "settings.json": mark(real)}
+
+
+@pytest.mark.parametrize("folder", ["the same", "made anew"])
+def test_one_file_is_not_known_by_two_names(folder: str, tmp_path: Path) -> None:
+    real, link = tmp_path / "folder" / "real.json", tmp_path / "link.json"
+    real.parent.mkdir()
     real.write_bytes(SETTINGS)
     link.symlink_to(real)
     ClaudeCode.at(real, home=tmp_path).apply(A, token=TOKEN)
     before = real.read_bytes()
+    if folder == "made anew":  # it is another one then
+        real.parent.rename(tmp_path / "older")
+        real.parent.mkdir()
+        real.write_bytes(before)
 
     with pytest.raises(NotPermittedError, match=r"the same file under the name .*real\.json"):
         ClaudeCode.at(link, home=tmp_path).apply(B, token=TOKEN)
@@ -1299,14 +1324,16 @@ def test_a_file_of_an_older_name_is_not_taken_over(names: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("data", [None, b'{"env": {"EDITOR": "vim"}}'])
-def test_what_is_on_record_of_a_file_that_was_made_anew_waits_until_the_new_one_is_taken_out(
+def test_what_is_on_record_of_a_folder_that_was_made_anew_waits_until_the_new_one_is_taken_out(
     data: bytes | None, names: list[Path]
 ) -> None:
+    home = names[0]
     new, old = (ClaudeCode.user(home=name) for name in names[:2])
     old.apply(A, token=TOKEN)
-    file = names[0] / ".claude" / "settings.json"
-    for written in (file, names[0] / ".claude.json"):
-        written.unlink()
+    file = home / ".claude" / "settings.json"
+    older = home.rename(home.with_name("older"))
+    file.parent.mkdir(parents=True)
+    (older / ".local").rename(home / ".local")
     if data is not None:
         file.write_bytes(data)
     new.apply(A, token=TOKEN)  # the very values that are on record under the other name
@@ -1321,7 +1348,22 @@ def test_what_is_on_record_of_a_file_that_was_made_anew_waits_until_the_new_one_
     new.unapply()
     old.unapply()
     assert (file.read_bytes() if file.exists() else None) == data
-    assert read_ledger(names[0] / ".local/state/kimi-profiles/ledger.json") == Ledger()
+    assert read_ledger(home / ".local/state/kimi-profiles/ledger.json") == Ledger()
+
+
+@pytest.mark.parametrize("data", [None, b'{"env": {"EDITOR": "vim"}}'])
+def test_one_file_that_will_be_made_is_not_known_by_two_names(data: bytes | None, names: list[Path]) -> None:
+    new, old = (ClaudeCode.user(home=name) for name in names[:2])
+    old.apply(A, token=TOKEN)
+    for name in (".claude/settings.json", ".claude.json"):
+        (names[0] / name).unlink()
+        if data is not None:
+            (names[0] / name).write_bytes(data)
+
+    with pytest.raises(NotPermittedError, match=r"the same file under the name .*one/\.claude"):
+        new.apply(B, token=TOKEN)
+
+    assert (names[0] / ".claude.json").exists() is (data is not None)
 
 
 def test_one_file_that_will_be_made_is_not_known_by_two_links(names: list[Path]) -> None:
@@ -1336,33 +1378,13 @@ def test_one_file_that_will_be_made_is_not_known_by_two_links(names: list[Path])
     assert list((names[0] / ".claude").iterdir()) == []
 
 
-@pytest.mark.parametrize("data", [None, b'{"env": {"EDITOR": "vim"}}'])
-def test_where_nothing_of_a_profile_stands_no_other_file_is_asked(
-    data: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in "abc":
-        ClaudeCode.at(tmp_path / name / "settings.json", home=tmp_path).apply(A, token=TOKEN)
-    asked: list[str] = []
-    inode = targets._inode
-    monkeypatch.setattr(targets, "_inode", lambda path: (asked.append(path), inode(path))[1])
-    file = tmp_path / "new" / "settings.json"
-    file.parent.mkdir()
-    if data is not None:
-        file.write_bytes(data)
-
-    ClaudeCode.at(file, home=tmp_path).apply(A, token=TOKEN)
-
-    assert asked
-    assert {*asked} <= {str(file), str(file.parent)}
-
-
 def test_of_many_files_no_links_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named = Path(".claude", "settings.local.json")
     for number in range(5):
         project = tmp_path / "projects" / f"{number}"
         ClaudeCode.at(project / named, home=tmp_path).apply(A, token=TOKEN)
-        if number % 2:
-            shutil.rmtree(project)
+    for number in (1, 3):
+        (tmp_path / "projects" / f"{number}").rename(tmp_path / f"{number}")
     followed: list[Path] = []
 
     def spy(path: Path) -> Path:
