@@ -63,9 +63,11 @@ def _renameat2() -> Callable[..., int] | None:
         return None
     try:
         import ctypes
-    except ImportError:  # a Python that was built without it
+
+        library = ctypes.CDLL(None, use_errno=True)
+    except (ImportError, OSError):  # a Python that was built without it, or has no libraries
         return None
-    function: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    function: Callable[..., int] | None = getattr(library, "renameat2", None)
     return function  # musl has none
 
 
@@ -73,12 +75,15 @@ def _renameat2() -> Callable[..., int] | None:
 def _openat2(flags: int) -> Callable[[bytes], int] | None:
     if sys.platform != "linux" or os.uname().machine not in _SO_NUMBERED:
         return None
+    if hasattr(sys, "getandroidapilevel"):  # it ends a program that asks for a call unknown to it
+        return None
     try:
         import ctypes
         import struct
-    except ImportError:
+
+        call = ctypes.CDLL(None).syscall
+    except (ImportError, OSError, AttributeError):
         return None
-    call = ctypes.CDLL(None).syscall
     call.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_long]
     call.restype = ctypes.c_long
     how = struct.pack("QQQ", flags, 0, _NO_LINKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from codecs import getincrementaldecoder
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from kimi_profiles.difference import difference
 from kimi_profiles.errors import NotPermittedError, ProfilesError, TargetInvalidError, TargetTrackedError
 from kimi_profiles.files import PRIVATE, Snapshot, check_lent, folder_mark, take_snapshot
 from kimi_profiles.git import is_tracked
+from kimi_profiles.jsontext import Found
 from kimi_profiles.jsontext.document import Document
 from kimi_profiles.ledger import ABSENT, Application, Ledger, Record, ledger_file, read_ledger
 from kimi_profiles.plan import TextPlan, plan_document
@@ -146,7 +148,9 @@ def plan_target(target: TargetIntent, intent: Intent, ledger: Ledger, backups: P
         text = _exact(text, record, backups)
     place = folder_mark(snapshot.real)
     if text.record.owned or record.owned:
-        _check_sole_name(snapshot, [str(snapshot.real), *ledger.in_place(place)], ledger)
+        is_new = not record.owned and (snapshot.path != snapshot.real or _says_any(document, changes))
+        names = ledger.records if is_new else [str(snapshot.real), *ledger.in_place(place)]
+        _check_sole_name(snapshot, names, ledger)
     mode, mode_before = _modes(snapshot, text)
     is_applied = intent.application is not None  # what is taken out brings no new token in
     if text.record.holds_secret and text.is_changed and is_applied and not intent.allows_tracked:
@@ -155,22 +159,46 @@ def plan_target(target: TargetIntent, intent: Intent, ledger: Ledger, backups: P
     return TargetPlan(target, snapshot, record, text, mode, planned)
 
 
+def _says_any(document: Document[bytes] | None, changes: Sequence[Change]) -> bool:
+    """Whether any of what is wanted, or another value in its place, stands there before us.
+
+    If not, no record under another name is true of the file: every profile has a base URL to write.
+    """
+    wanted = [change.address for change in changes if change.want is not None]
+    return document is not None and any(isinstance(document.state(each), Found) for each in wanted)
+
+
 def _check_sole_name(snapshot: Snapshot, names: Iterable[str], ledger: Ledger) -> None:
     """One file under two names would have two records, and one of them would not be true.
 
     Args:
         snapshot: The file.
-        names: What else it may be called on record: as itself, if it was reached by a link, and as any file
-            that was in the same folder when it was written.
+        names: Which of those on record may be other names of it. That of the file itself always may, and
+            that of a file that was in the same folder when it was written; but this may have been made anew.
         ledger: What is on record.
     """
+    own, real = str(snapshot.path), snapshot.real
+    there = next((path for path in map(str, (real, *real.parents)) if _inode(path)), "")
+    inode, missing = _inode(there), str(real)[len(there) :]
     for name in names:
-        if name != str(snapshot.path) and name in ledger.records and _leads_to(Path(name), snapshot.real):
+        # To ask for the inode is cheap, and only who leads to the same one can be the same file, whether
+        # it is there or will be made.
+        may_be = name != own and name.endswith(missing) and _inode(name.removesuffix(missing)) == inode
+        if may_be and name in ledger.records and _leads_to(Path(name), real):
             raise NotPermittedError(
                 f"a profile is applied to the same file under the name {name}",
                 hint="take that out first, or use that name",
                 path=snapshot.path,
             )
+
+
+def _inode(path: str) -> tuple[int, int] | None:
+    """Of the file to which ``path`` leads; ``None`` where there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - a text, as the ledger has it, and many of them
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _leads_to(path: Path, real: Path) -> bool:

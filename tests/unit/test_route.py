@@ -221,12 +221,17 @@ def test_what_takes_one_call_is_loaded_when_it_is_worth_it(
     assert asked == [str(tree)] * 3
 
 
-@pytest.mark.parametrize("missing", ["ctypes", "another machine", "another system"])
+@pytest.mark.parametrize("missing", ["ctypes", "libraries", "another machine", "another system", "Android"])
 def test_where_there_is_no_such_call_folders_are_entered_step_by_step(
     missing: str, walk: str, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if missing == "ctypes":
         monkeypatch.setitem(sys.modules, "ctypes", None)  # as where Python was built without it
+    elif missing == "libraries":
+        monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: (_ for _ in ()).throw(OSError("static")))
+        assert linux._renameat2.__wrapped__() is None
+    elif missing == "Android":
+        monkeypatch.setattr(sys, "getandroidapilevel", lambda: 24, raising=False)
     elif missing == "another machine":
         monkeypatch.setattr("kimi_profiles.linux._SO_NUMBERED", set())
     else:

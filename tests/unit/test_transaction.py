@@ -7,6 +7,7 @@ import errno
 import itertools
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -1278,6 +1279,12 @@ def test_the_folder_of_a_file_is_on_record_by_what_it_is_and_not_by_its_name(tmp
     assert places() == {".claude.json": mark(tmp_path), "settings.json": mark(real)}
 
 
+def make_anew(folder: Path) -> None:
+    """The same names in another folder."""
+    older = folder.rename(folder.with_name(f"{folder.name}, older {folder.stat().st_ino}"))
+    shutil.copytree(older, folder)
+
+
 @pytest.mark.parametrize("folder", ["the same", "made anew"])
 def test_one_file_is_not_known_by_two_names(folder: str, tmp_path: Path) -> None:
     real, link = tmp_path / "folder" / "real.json", tmp_path / "link.json"
@@ -1286,15 +1293,59 @@ def test_one_file_is_not_known_by_two_names(folder: str, tmp_path: Path) -> None
     link.symlink_to(real)
     ClaudeCode.at(real, home=tmp_path).apply(A, token=TOKEN)
     before = real.read_bytes()
-    if folder == "made anew":  # it is another one then
-        real.parent.rename(tmp_path / "older")
-        real.parent.mkdir()
-        real.write_bytes(before)
+    if folder == "made anew":
+        make_anew(real.parent)
 
     with pytest.raises(NotPermittedError, match=r"the same file under the name .*real\.json"):
         ClaudeCode.at(link, home=tmp_path).apply(B, token=TOKEN)
 
     assert real.read_bytes() == before
+
+
+def test_two_links_to_one_file_are_two_names_of_it_also_when_its_folder_was_made_anew(tmp_path: Path) -> None:
+    real, links = tmp_path / "folder" / "real.json", [tmp_path / "one.json", tmp_path / "two.json"]
+    real.parent.mkdir()
+    for link in links:
+        link.symlink_to(real)
+    real.write_bytes(b"{}")
+    ClaudeCode.at(links[0], home=tmp_path).apply(A, token=TOKEN)
+    real.write_bytes(b"{}")
+    make_anew(real.parent)
+
+    with pytest.raises(NotPermittedError, match=r"the same file under the name .*one\.json"):
+        ClaudeCode.at(links[1], home=tmp_path).apply(B, token=TOKEN)
+
+
+def test_what_is_on_record_of_a_link_waits_whatever_becomes_of_the_folder(tmp_path: Path) -> None:
+    real, link = tmp_path / "folder" / "real.json", tmp_path / "link.json"
+    real.parent.mkdir()
+    real.write_bytes(b"{}")
+    link.symlink_to(real)
+    ClaudeCode.at(link, home=tmp_path).apply(A, token=TOKEN)
+    real.write_bytes(b"{}")
+    make_anew(real.parent)
+    ClaudeCode.at(real, home=tmp_path).apply(A, token=TOKEN)
+    make_anew(real.parent)
+    before = real.read_bytes()
+
+    with pytest.raises(NotPermittedError, match=r"the same file under the name .*real\.json"):
+        ClaudeCode.at(link, home=tmp_path).unapply()
+
+    assert real.read_bytes() == before
+
+
+def test_a_file_with_our_values_has_no_other_name_also_when_its_folder_was_made_anew(
+    tmp_path: Path,
+) -> None:
+    real, link = tmp_path / "folder" / "real.json", tmp_path / "link.json"
+    real.parent.mkdir()
+    link.symlink_to(real)
+    real.write_bytes(SETTINGS)
+    ClaudeCode.at(link, home=tmp_path).apply(A, token=TOKEN)
+    make_anew(real.parent)
+
+    with pytest.raises(NotPermittedError, match=r"the same file under the name .*link\.json"):
+        ClaudeCode.at(real, home=tmp_path).apply(B, token=TOKEN)
 
 
 @pytest.fixture
@@ -1376,6 +1427,26 @@ def test_one_file_that_will_be_made_is_not_known_by_two_links(names: list[Path])
         new.apply(B, token=TOKEN)
 
     assert list((names[0] / ".claude").iterdir()) == []
+
+
+@pytest.mark.parametrize("data", [None, b'{"env": {"EDITOR": "vim"}}'])
+def test_where_nothing_of_a_profile_stands_no_other_folder_is_asked(
+    data: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        ClaudeCode.at(tmp_path / name / "settings.json", home=tmp_path).apply(A, token=TOKEN)
+    asked: list[str] = []
+    inode = targets._inode
+    monkeypatch.setattr(targets, "_inode", lambda path: (asked.append(path), inode(path))[1])
+    file = tmp_path / "new" / "settings.json"
+    file.parent.mkdir()
+    if data is not None:
+        file.write_bytes(data)
+
+    ClaudeCode.at(file, home=tmp_path).apply(A, token=TOKEN)
+
+    assert asked
+    assert {*asked} <= {str(file), str(file.parent)}
 
 
 def test_of_many_files_no_links_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
