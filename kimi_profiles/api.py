@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kimi_profiles.backups import Backup
     from kimi_profiles.change import Change
     from kimi_profiles.known import KnownFiles
+    from kimi_profiles.ledger import Record
     from kimi_profiles.paths import Places, Scope
     from kimi_profiles.profile import Profile
     from kimi_profiles.survey import Survey
@@ -182,17 +183,8 @@ class ClaudeCode:
             self, profile, token=token, allow_tracked=allow_tracked, keep_login=keep_login
         )
         outcome = self._carried_out(intent)
-        settings = self.scope.settings
-        own = (target.plan.record for target in outcome.targets if target.plan.path == settings)
-        if not any(record.is_held_by(str(settings)) for record in own):
-            warnings.append(
-                Notice(
-                    "not-ours",
-                    "the settings said all of this before, so unapply will leave it there",
-                    "take it out by hand or from a backup, if it comes from an earlier installation, or the "
-                    "folder was moved",
-                )
-            )
+        if not self._holds(outcome, lambda plan: plan.record):
+            warnings.append(_not_ours("so unapply will leave it there"))
         warnings += hidden_notices(self)
         result = Result("apply", profile.name, self.scope.name, outcome.targets, tuple(warnings))
         return _with_restart_notice(result)
@@ -217,7 +209,9 @@ class ClaudeCode:
 
         outcome = self._carried_out(unapply_intent(self))
         name = outcome.earlier.profile if outcome.earlier else None
-        return _with_restart_notice(Result("unapply", name, self.scope.name, outcome.targets, ()))
+        is_left = name is not None and not self._holds(outcome, lambda plan: plan.earlier)
+        warnings = (_not_ours("and say it still, as far as nobody changed it"),) if is_left else ()
+        return _with_restart_notice(Result("unapply", name, self.scope.name, outcome.targets, warnings))
 
     def backups(self) -> list[Backup]:
         """All copies of files that are kept: files by path, of each file the first, pristine one first.
@@ -367,6 +361,12 @@ class ClaudeCode:
 
         return run_transaction(intent, state=self.places.state, timeout_s=self.timeout_s)
 
+    def _holds(self, outcome: Outcome, record: Callable[[TargetPlan], Record]) -> bool:
+        """Whether anything in the settings was put there by this scope, by one of the records of a plan."""
+        settings = self.scope.settings
+        plans = (target.plan for target in outcome.targets if target.plan.path == settings)
+        return any(record(plan).is_held_by(str(settings)) for plan in plans)
+
     @property
     def _project(self) -> Path:
         return real_folder(self.root or Path())
@@ -380,6 +380,15 @@ class ClaudeCode:
     @property
     def _ledger(self) -> Path:
         return ledger_file(self.places.state)
+
+
+def _not_ours(consequence: str) -> Notice:
+    return Notice(
+        "not-ours",
+        f"the settings said all of this before, {consequence}",
+        "take it out by hand or from a backup, if it comes from an earlier installation, or the folder was "
+        "moved",
+    )
 
 
 def _with_restart_notice(result: Result) -> Result:

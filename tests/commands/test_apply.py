@@ -366,5 +366,9 @@ def test_what_a_moved_project_says_already_is_told_not_to_be_ours(run: Run, home
     assert "unapply will leave it there" in told.err
     assert "folder was moved" in told.err
     data = (after / ".claude" / "settings.local.json").read_bytes()
-    assert run(f"unapply --scope local --project '{after}'").status == 0
+    told = run(f"unapply --scope local --project '{after}'")
+    assert told.status == 0
+    assert "and say it still" in told.err
     assert (after / ".claude" / "settings.local.json").read_bytes() == data
+    told = run(f"unapply --scope local --project '{after}'")
+    assert (told.status, told.err) == (0, "")
