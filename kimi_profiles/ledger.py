@@ -502,7 +502,8 @@ def _words(section: str, text: bytes) -> list[str]:
         return []
     record = json.loads(text)
     words = {holder for entry in record["owned"] for holder in entry["holders"]}
-    return sorted({*words, record.get("place") or ""} - {""})
+    place = record.get("place")
+    return sorted(words if place is None else {*words, place})
 
 
 def needed_backups(ledger: Ledger, *, of: Iterable[Path] | None = None) -> set[str]:

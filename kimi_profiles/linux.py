@@ -13,6 +13,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 __all__ = ["open_without_links", "rename"]
 
@@ -59,32 +60,33 @@ def open_without_links(path: str, flags: int) -> int | None:
 
 @functools.cache
 def _renameat2() -> Callable[..., int] | None:
-    if sys.platform != "linux":
-        return None
-    try:
-        import ctypes
-
-        library = ctypes.CDLL(None, use_errno=True)
-    except (ImportError, OSError):  # a Python that was built without it, or has no libraries
-        return None
-    function: Callable[..., int] | None = getattr(library, "renameat2", None)
+    function: Callable[..., int] | None = getattr(_library(), "renameat2", None)
     return function  # musl has none
 
 
 @functools.cache
 def _openat2(flags: int) -> Callable[[bytes], int] | None:
-    if sys.platform != "linux" or os.uname().machine not in _SO_NUMBERED:
+    call = getattr(_library(), "syscall", None)
+    if call is None or os.uname().machine not in _SO_NUMBERED:
         return None
     if hasattr(sys, "getandroidapilevel"):  # it ends a program that asks for a call unknown to it
         return None
-    try:
-        import ctypes
-        import struct
+    import ctypes
+    import struct
 
-        call = ctypes.CDLL(None).syscall
-    except (ImportError, OSError, AttributeError):
-        return None
     call.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_long]
     call.restype = ctypes.c_long
     how = struct.pack("QQQ", flags, 0, _NO_LINKS)
     return lambda path: call(_OPENAT2, _FROM_HERE, path, how, len(how))
+
+
+def _library() -> Any:
+    """The C library; ``None`` on another system, and in a Python that can load none."""
+    if sys.platform != "linux":
+        return None
+    try:
+        import ctypes
+
+        return ctypes.CDLL(None, use_errno=True)
+    except (ImportError, OSError):
+        return None

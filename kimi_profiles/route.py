@@ -33,10 +33,10 @@ _MAX_LINKS = 40
 STAY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 """How all is opened on the way and at its end: no link is followed, and no program that we start gets it."""
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | STAY
-_walks = itertools.count()
+_READABLE_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | STAY
 _WORTH_LOADING = 80
 """So many walks step by step cost as much as to load what enters a folder in one call."""
-_READABLE_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | STAY
+_walks = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)

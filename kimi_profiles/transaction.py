@@ -297,7 +297,7 @@ class _Run:
             self._sweep(plan.path)
             if plan.mode is None:
                 _remove_folders(plan.earlier.folders)
-            name = str(plan.path)
+            name = str(plan.path)  # the folder was perhaps made since the plan
             self.final[name] = replace(self.final[name], place=folder_mark(plan.snapshot.real))
         ledger = self.ledger.with_records(self.final)
         ledger = ledger.with_application(str(self.intent.holder), self.intent.application)

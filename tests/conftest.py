@@ -75,8 +75,6 @@ def isolated_environment(
         yield home
 
 
-# Before Hypothesis reads its option.
-@pytest.hookimpl(tryfirst=True)
 @pytest.fixture(params=["at once", "step by step"])
 def walk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How the folders of a path are entered: by one call, where Linux has it, or one after the other."""
@@ -86,6 +84,8 @@ def walk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     return str(request.param)
 
 
+# Before Hypothesis reads its option.
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.hypothesis_seed is None:
         from_controller = getattr(config, "workerinput", {}).get("seed")
